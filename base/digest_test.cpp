@@ -1,0 +1,29 @@
+#include "base/digest.h"
+
+#include <gtest/gtest.h>
+
+namespace ogni {
+namespace {
+
+TEST(Digest, KnowsTheStandardsExample) {  // FIPS 180-2, appendix B.1
+  EXPECT_EQ(to_hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Base64, ReadsWhatItWrites) {
+  std::string bytes;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(from_base64(to_base64(bytes)).value(), bytes);
+    bytes += static_cast<char>(i * 7);
+  }
+}
+
+TEST(Base64, AcceptsWrappedLines) { EXPECT_EQ(from_base64("aGVs\r\nbG8=\n").value(), "hello"); }
+
+TEST(Base64, RefusesWhatIsNotBase64) {
+  for (const char* text : {"a", "ab=c", "====", "a===", "aGVsbG8", "aGVs!G8=", "{}", "=GVs"}) {
+    EXPECT_FALSE(from_base64(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace ogni

@@ -1,0 +1,179 @@
+// Which environment serves an invocation: start, reuse, wait, refuse, time out, reset, retire.
+//
+// A pure state machine. Events are method calls that carry the time; what has to be done comes out as commands, in
+// order, to be carried out by the caller. It owns no socket, thread or clock, so a test can run it through millions of
+// schedules. The caller must call advance() when next_deadline() has come.
+//
+// One environment belongs to one version of one function (code and configuration), handles one invocation at a time,
+// and lives through these states:
+//
+//   kStarting ──ready──► kIdle ──deliver──► kBusy ──answered──► kAnswered ──ready──► kIdle
+//       │ ended            │ idle too long     │ ended, timed out   │ ended, timed out
+//       ▼                  ▼                   ▼                    ▼
+//   (init repeated     kStopping          kResetting ──ended──► kReset ──invocation──► kRestarting ──ready──► kBusy
+//    in the invocation)
+//
+// * Init runs outside the invocation, for at most init_timeout, and its failure is not told to the caller: the
+//   environment is reset and init is repeated inside the oldest waiting invocation, now limited by the function's
+//   timeout ("suppressed init"). Only if that fails too, the invocation fails.
+// * An invocation ends for its caller at /response, for the environment at the next /next: between the two the
+//   environment is kAnswered, not idle, still counted against concurrency, and the function's timeout still runs.
+// * An invocation that finds no idle environment but an answered one that no other invocation already waits for, waits
+//   for it for at most reuse_grace: the smaller of Limits::reuse_grace_max and the version's last cold start. Then a new
+//   environment is started, or the invocation is refused. The same holds at the concurrency limit.
+// * Most recently used idle environment first. Synchronous invocations are never queued behind a full limit.
+//
+// Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling" and "Lambda execution environment lifecycle".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace ogni::dispatch {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+using Duration = std::chrono::steady_clock::duration;
+
+enum class VersionId : std::uint64_t {};      // one immutable (code, configuration) of a function; caller's numbers
+enum class InvocationId : std::uint64_t {};   // caller's numbers, unique
+enum class EnvironmentId : std::uint64_t {};  // the dispatcher's numbers, never reused
+
+struct Limits {
+  std::size_t concurrency_max = 1000;    // invocations being served at once, all functions together
+  std::size_t environments_max = 1000;   // environments that exist at once, idle ones included
+  Duration reuse_grace_max = std::chrono::milliseconds(50);  // 0 = the letter of AWS: never wait
+  Duration idle_max = std::chrono::minutes(10);              // AWS documents none; ours
+  Duration stop_max = std::chrono::seconds(2);               // budget of a reset; then the environment is discarded
+};
+
+struct VersionSpec {
+  VersionId id{};
+  Duration timeout = std::chrono::seconds(3);
+  Duration init_timeout = std::chrono::seconds(10);
+};
+
+// Why an invocation was refused before any environment took it.
+enum class Refusal {
+  kConcurrencyLimit,  // 429
+  kEnvironmentLimit,  // 429: no environment can be added and no idle one of another version given up
+  kDraining,          // the service is going down
+};
+// Why an invocation failed in an environment.
+enum class Failure {
+  kTimedOut,           // the function's timeout; the init repeated inside counts
+  kProgramEnded,       // the runtime exited or did not start while the invocation was its own
+  kEnvironmentFailed,  // the environment could not be made, or broke: the service's fault
+};
+enum class InitPhase { kInit, kInvoke };
+enum class ResetReason { kInitFailed, kInitTimedOut, kTimedOut, kProgramEnded };
+enum class StopReason { kIdle, kRetired, kEvicted, kBroken, kDraining };
+
+// Make an environment of `version` and start its program.
+struct StartEnvironment {
+  EnvironmentId environment{};
+  VersionId version{};
+};
+// Start the program again in an environment that was reset; `invocation` is served by it once it is ready, and its
+// timeout has begun.
+struct RestartProgram {
+  EnvironmentId environment{};
+  InvocationId invocation{};
+};
+// Hand the event to the program that waits in next.
+struct Deliver {
+  EnvironmentId environment{};
+  InvocationId invocation{};
+  TimePoint deadline;
+};
+// Answer the caller: it was not served.
+struct Refuse {
+  InvocationId invocation{};
+  Refusal refusal{};
+};
+// Answer the caller with the failure; what the environment stored (exit status, init error) makes the words.
+// Comes before the ResetEnvironment or StopEnvironment that it causes.
+struct FailInvocation {
+  InvocationId invocation{};
+  EnvironmentId environment{};
+  Failure failure{};
+};
+// The environment's invocation is over (the program asked for the next event, ended, or timed out after answering):
+// write END and REPORT. Exactly one for each Deliver or RestartProgram, after Answered/FailInvocation.
+struct FinishInvocation {
+  EnvironmentId environment{};
+  InvocationId invocation{};
+};
+// Kill every process of the environment; report with ended(). If they are gone already, nothing is to be killed, and the
+// dispatcher does not wait (it was told by ended()).
+struct ResetEnvironment {
+  EnvironmentId environment{};
+  ResetReason reason{};
+};
+// Shut the environment down and forget it. The dispatcher has forgotten it already.
+struct StopEnvironment {
+  EnvironmentId environment{};
+  StopReason reason{};
+};
+using Command = std::variant<StartEnvironment, RestartProgram, Deliver, Refuse, FailInvocation, FinishInvocation,
+                             ResetEnvironment, StopEnvironment>;
+
+enum class EnvironmentState { kStarting, kIdle, kBusy, kAnswered, kResetting, kReset, kRestarting };
+
+struct Counts {
+  std::size_t environments = 0;
+  std::size_t idle = 0;      // kIdle and kReset
+  std::size_t serving = 0;   // against concurrency_max: busy, answered, restarting, and invocations that wait for a start
+  std::size_t waiting = 0;   // invocations not yet in an environment, those in reuse grace included
+};
+
+class Dispatcher {
+ public:
+  explicit Dispatcher(Limits limits);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // Makes a version known; invocations name it. Calling it again for a known id changes nothing.
+  void add_version(const VersionSpec& version);
+  // The version's code or configuration was replaced or deleted: no new invocation will name it. Idle environments are
+  // stopped, busy ones after their invocation; what waits is still served. The version is forgotten with its last one.
+  void retire_version(VersionId version, TimePoint now);
+
+  void invoke(InvocationId invocation, VersionId version, TimePoint now);
+  // The program asked for the next event.
+  void ready(EnvironmentId environment, TimePoint now);
+  // The program posted its response or error for the invocation it has.
+  void answered(EnvironmentId environment, TimePoint now);
+  // Every process of the environment but its init is gone: exit, crash, failed start, or after ResetEnvironment.
+  void ended(EnvironmentId environment, TimePoint now);
+  // The environment itself is gone or could not be made.
+  void gone(EnvironmentId environment, TimePoint now);
+  // The earliest time at which advance() has something to do.
+  std::optional<TimePoint> next_deadline() const;
+  void advance(TimePoint now);
+  // No new invocations; idle environments are stopped now, others when they finish. Over when counts().environments is 0.
+  void drain(TimePoint now);
+
+  // The commands since the last call, in order. Empty most of the time after one event or few.
+  std::vector<Command> take_commands();
+
+  Counts counts() const;
+  std::size_t environments_of(VersionId version) const;
+  std::optional<EnvironmentState> state_of(EnvironmentId environment) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ogni::dispatch

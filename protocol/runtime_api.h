@@ -1,0 +1,37 @@
+// Names of the Runtime API, version 2018-06-01.
+// Source: AWS Lambda Developer Guide, "Using the Lambda runtime API".
+#pragma once
+
+#include <string_view>
+
+namespace ogni::protocol {
+
+inline constexpr std::string_view kNextPath = "/2018-06-01/runtime/invocation/next";
+inline constexpr std::string_view kInvocationPathPrefix = "/2018-06-01/runtime/invocation/";
+inline constexpr std::string_view kInitErrorPath = "/2018-06-01/runtime/init/error";
+inline constexpr std::string_view kPingPath = "/2018-06-01/ping";
+
+namespace header {
+inline constexpr std::string_view kRequestId = "Lambda-Runtime-Aws-Request-Id";
+inline constexpr std::string_view kDeadlineMs = "Lambda-Runtime-Deadline-Ms";
+inline constexpr std::string_view kInvokedFunctionArn = "Lambda-Runtime-Invoked-Function-Arn";
+inline constexpr std::string_view kTraceId = "Lambda-Runtime-Trace-Id";
+inline constexpr std::string_view kClientContext = "Lambda-Runtime-Client-Context";
+inline constexpr std::string_view kCognitoIdentity = "Lambda-Runtime-Cognito-Identity";
+inline constexpr std::string_view kTenantId = "Lambda-Runtime-Aws-Tenant-Id";
+inline constexpr std::string_view kInvocationId = "Lambda-Runtime-Invocation-Id";
+inline constexpr std::string_view kFunctionErrorType = "Lambda-Runtime-Function-Error-Type";
+inline constexpr std::string_view kFunctionErrorBody = "Lambda-Runtime-Function-Error-Body";
+inline constexpr std::string_view kResponseMode = "Lambda-Runtime-Function-Response-Mode";
+inline constexpr std::string_view kXrayErrorCause = "Lambda-Runtime-Function-XRay-Error-Cause";
+inline constexpr std::string_view kFeatures = "Lambda-Runtime-Features";
+}  // namespace header
+
+namespace variable {
+inline constexpr const char* kRuntimeApi = "AWS_LAMBDA_RUNTIME_API";
+inline constexpr const char* kHandler = "_HANDLER";
+inline constexpr const char* kTaskRoot = "LAMBDA_TASK_ROOT";
+inline constexpr const char* kTraceId = "_X_AMZN_TRACE_ID";
+}  // namespace variable
+
+}  // namespace ogni::protocol

@@ -1,0 +1,103 @@
+// One execution environment, seen from outside: start and kill the program in it, learn how it ended.
+//
+// The environment's init (PID 1 of its namespace) does the work; this is the other end of its control socket. The
+// environment outlives its program: after a crash or a kill the program can be started again in the same environment,
+// with the same /tmp, log pipe and listening socket. Destroying the object ends the environment and every process in
+// it; the launcher then removes the rest (cgroup, uid).
+//
+// Not thread-safe, never blocks: sends are non-blocking, events are fetched with receive() when descriptor() is readable.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace ogni::sandbox {
+
+// What to run. The first of `candidates` that is there as a regular file is executed; paths are those of the
+// environment. argv is {the candidate} followed by `arguments`.
+struct Program {
+  std::vector<std::string> candidates;
+  std::vector<std::string> arguments;
+  std::vector<std::string> variables;  // "NAME=value"
+  std::string working_directory;
+};
+
+// The socket that the program's server side listens on: in the namespace 127.0.0.1:9001, in a process environment an
+// ephemeral port of the host's loopback. It listens before any program starts, so no early connection is refused.
+// Comes once, first.
+struct Listening {
+  Fd socket;
+  std::uint16_t port = 0;
+};
+// The program did not start. Every process of the environment is gone; start() may be called again.
+struct StartFailed {
+  enum class Step { kNoProgram, kExecute, kWorkingDirectory, kOther };
+  Step step = Step::kOther;
+  std::string path;  // of the candidate, where there was one
+  int error = 0;     // errno
+};
+// The program ended, by itself or by kill(); every other process of the environment is gone as well.
+struct Exited {
+  int wait_status = 0;              // as waitpid(2) gives it
+  std::uint64_t max_rss_bytes = 0;  // largest of any process reaped so far (ru_maxrss)
+  bool out_of_memory = false;       // the memory cgroup's OOM killer acted
+};
+// Answer to measure().
+struct Measured {
+  std::uint64_t pss_bytes = 0;      // summed over all processes but the init
+  std::uint64_t max_rss_bytes = 0;  // as in Exited
+};
+// The environment could not be made: the step that failed, and why. Nothing is left of it.
+struct Failed {
+  std::string message;
+};
+using Event = std::variant<Listening, StartFailed, Exited, Measured, Failed>;
+
+class [[nodiscard]] Environment {
+ public:
+  // Descriptors handed over by the launcher.
+  struct Handles {
+    Fd control;      // SOCK_SEQPACKET, non-blocking
+    Fd process;      // pidfd of the init
+    Fd log;          // read end of the pipe that is the program's stdout and stderr, non-blocking
+    Fd memory_stat;  // cgroup's memory.stat, if there is a memory cgroup
+    Fd cgroup;       // directory, if there is one
+  };
+  explicit Environment(Handles handles) : handles_(std::move(handles)) {}
+  Environment(Environment&&) noexcept = default;
+  Environment& operator=(Environment&&) noexcept = default;
+
+  // Readable when receive() has something to say.
+  int descriptor() const { return handles_.control.get(); }
+  // Readable when the init has ended.
+  int process_descriptor() const { return handles_.process.get(); }
+  int log_descriptor() const { return handles_.log.get(); }
+
+  // Starts the program. At most one runs at a time: not before the previous one's Exited or StartFailed was received.
+  // May be called before Listening was received, in namespaces, where the port is known. Errors: kUnavailable.
+  [[nodiscard]] Result<void> start(const Program& program);
+  // SIGKILL to every process but the init; Exited follows unless nothing runs. Errors: kUnavailable.
+  [[nodiscard]] Result<void> kill();
+  // A signal (SIGTERM) to the program alone. Errors: kUnavailable.
+  [[nodiscard]] Result<void> signal(int number);
+  // Asks the init for Measured: for hosts without a memory cgroup. Errors: kUnavailable.
+  [[nodiscard]] Result<void> measure();
+
+  // The next event, or nothing if none waits. Errors: kUnavailable when the init has ended.
+  [[nodiscard]] Result<std::optional<Event>> receive();
+
+  bool has_memory_cgroup() const { return static_cast<bool>(handles_.memory_stat); }
+  // Anonymous and shared memory in use now, page cache excluded; one read(2). Errors: kIo; kNotFound without cgroup.
+  [[nodiscard]] Result<std::uint64_t> memory_bytes() const;
+
+ private:
+  Handles handles_;
+};
+
+}  // namespace ogni::sandbox

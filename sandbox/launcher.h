@@ -1,0 +1,94 @@
+// The daemon's end of the launcher: the small privileged program that makes execution environments.
+//
+// The launcher is started before the daemon has threads and before it gives up root. The daemon asks for environments
+// over a socketpair; the launcher answers with descriptors. When the daemon's end closes, for whatever reason, the
+// launcher ends every environment, removes what it made, and exits.
+//
+// Not thread-safe: one thread (the reactor) owns a Launcher. Nothing here blocks except start().
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "sandbox/environment.h"
+
+namespace ogni::sandbox {
+
+// How strongly an environment is walled in.
+enum class Strength {
+  kProcess,    // no isolation: a process group on the host; for development
+  kNamespace,  // user, mount, pid, net, ipc and uts namespaces
+};
+std::string_view to_string(Strength strength);
+std::optional<Strength> parse_strength(std::string_view text);  // "process", "namespace"
+
+// What one environment is made of. Code is given as directories that are already unpacked and never change while the
+// environment lives; the descriptors are O_PATH | O_DIRECTORY and are borrowed for the call.
+struct EnvironmentSpec {
+  std::uint64_t id = 0;  // the caller's, unique among living environments; never reused
+  Strength strength = Strength::kNamespace;
+  std::uint64_t memory_bytes = 0;  // limit of the memory cgroup, where there is one; 0 = none
+  std::uint64_t tmp_bytes = 0;     // size of /tmp
+  int task = -1;                   // becomes /var/task
+  std::vector<int> layers;         // merged into /opt in this order: later ones win
+  int runtime = -1;                // becomes /var/runtime; -1 = empty
+  // kProcess only, where nothing is mounted: the host paths that stand for /var/task, /var/runtime and /opt (merged by
+  // the caller), and a private directory for /tmp. Empty otherwise.
+  std::string task_path, runtime_path, opt_path, tmp_path;
+};
+
+// The launcher's answer to one request.
+struct LauncherReply {
+  std::uint64_t id = 0;
+  Result<Environment> environment;
+};
+
+class [[nodiscard]] Launcher {
+ public:
+  struct Options {
+    Strength strength = Strength::kNamespace;
+    // Names this service among others on the host: cgroups carry it, and leftovers of a killed predecessor with the
+    // same tag are swept at start. [a-z0-9]{1,32}.
+    std::string tag;
+    // The launcher's program, already open (its path may lie below a closed home).
+    int program = -1;
+    // First host uid of the range that environments run under when the launcher is root (one uid each).
+    uid_t first_uid = 0x4F470000;
+    std::uint32_t uids = 65536;
+    // kProcess as root: the uid and gid that functions run under (the daemon's). 0 = keep.
+    uid_t process_uid = 0;
+    gid_t process_gid = 0;
+  };
+
+  // Starts the program and waits until it has made its template file system, or says why it cannot.
+  // Errors: kUnavailable with the failing step when this host cannot do `strength`; kIo.
+  [[nodiscard]] static Result<Launcher> start(const Options& options);
+
+  Launcher(Launcher&&) noexcept = default;
+  Launcher& operator=(Launcher&&) noexcept = default;
+
+  // Readable when receive() has something to say.
+  int descriptor() const { return socket_.get(); }
+  pid_t pid() const { return pid_; }
+
+  // Asks for an environment; the reply carries spec.id. Errors: kUnavailable when the launcher is gone; kLimit when
+  // too many requests already wait (the socket is full; try again after the next reply).
+  [[nodiscard]] Result<void> request(const EnvironmentSpec& spec);
+
+  // The next reply, or nothing if none waits. Errors: kUnavailable when the launcher is gone.
+  [[nodiscard]] Result<std::optional<LauncherReply>> receive();
+
+ private:
+  Launcher(Fd socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
+  Fd socket_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace ogni::sandbox
