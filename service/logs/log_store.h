@@ -1,0 +1,73 @@
+// The functions' logs on disk: one file per function, bounded, with followers.
+//
+//   <directory>/<function>.log    "<ISO time>\t<log stream>\t<line>\n", oldest first
+//   <directory>/<function>.log.1  the file before it; an older one is gone
+//
+// Lines are collected in memory and written when flush() is called (the daemon does so ten times a second while there is
+// something), when much has come together, and at the end: a killed service loses the last tenth of a second.
+// A disk that is full costs lines, never an invocation. One thread: the reactor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/text.h"
+
+namespace ogni::service {
+
+class LogStore {
+ public:
+  static constexpr std::uint64_t kFileBytesMax = 16 << 20;
+  static constexpr std::size_t kBufferBytesMax = 256 << 10;
+
+  // Called with each formatted line, newline included. Must not call back into the store.
+  using Follower = std::function<void(std::string_view line)>;
+  // Follows while it lives.
+  class [[nodiscard]] Subscription {
+   public:
+    Subscription() = default;
+    Subscription(Subscription&& other) noexcept = default;
+    Subscription& operator=(Subscription&& other) noexcept = default;
+    ~Subscription() = default;
+
+   private:
+    friend class LogStore;
+    std::shared_ptr<Follower> follower_;
+  };
+
+  explicit LogStore(Fd directory) : directory_(std::move(directory)) {}
+  LogStore(const LogStore&) = delete;
+  LogStore& operator=(const LogStore&) = delete;
+  ~LogStore() { flush(); }
+
+  void append(const std::string& function, std::string_view stream, WallTime time, std::string_view line);
+  bool has_unwritten() const { return !dirty_.empty(); }
+  void flush();
+
+  // The last `lines` lines at most, and no more than `bytes_max` bytes, oldest first. Errors: kIo. A function that has
+  // never logged has an empty log.
+  [[nodiscard]] Result<std::string> tail(const std::string& function, std::size_t lines, std::size_t bytes_max);
+
+  Subscription follow(const std::string& function, Follower follower);
+
+ private:
+  struct FunctionLog {
+    std::string unwritten;
+    std::list<std::weak_ptr<Follower>> followers;
+  };
+  void write_out(const std::string& function, FunctionLog& log);
+
+  Fd directory_;
+  std::unordered_map<std::string, FunctionLog> logs_;
+  std::list<std::string> dirty_;
+  bool warned_ = false;
+};
+
+}  // namespace ogni::service

@@ -1,0 +1,105 @@
+#include "service/logs/log_store.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "base/system.h"
+#include "base/temporary_directory.h"
+#include "service/logs/line_splitter.h"
+
+namespace ogni::service {
+namespace {
+
+constexpr WallTime kNoon{std::chrono::milliseconds(1583348638390)};
+
+std::vector<std::string> split(LineSplitter& splitter, std::string_view bytes) {
+  std::vector<std::string> lines;
+  splitter.push(bytes, [&](std::string_view line) { lines.emplace_back(line); });
+  return lines;
+}
+
+TEST(LineSplitter, GivesTheSameLinesHoweverTheBytesAreSplit) {
+  const std::string text = "one\n\ntwo\nthree without end";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    LineSplitter splitter;
+    auto lines = split(splitter, text.substr(0, cut));
+    for (auto& line : split(splitter, text.substr(cut))) lines.push_back(line);
+    splitter.finish([&](std::string_view line) { lines.emplace_back(line); });
+    EXPECT_EQ(lines, (std::vector<std::string>{"one", "", "two", "three without end"})) << "cut at " << cut;
+  }
+}
+
+TEST(LineSplitter, CutsALineThatNeverEnds) {
+  LineSplitter splitter;
+  std::size_t longest = 0;
+  std::size_t total = 0;
+  for (int i = 0; i < 10; ++i) {
+    splitter.push(std::string(100'000, 'x'), [&](std::string_view line) {
+      longest = std::max(longest, line.size());
+      total += line.size();
+    });
+  }
+  splitter.finish([&](std::string_view line) { total += line.size(); });
+  EXPECT_EQ(longest, LineSplitter::kLineBytesMax);
+  EXPECT_EQ(total, 1'000'000U);
+}
+
+TEST(LogStore, GivesBackTheLastLinesOfAFunction) {
+  TemporaryDirectory directory;
+  LogStore store(directory.open());
+  for (int i = 0; i < 10; ++i) store.append("f", "stream", kNoon, "line " + std::to_string(i));
+  store.append("g", "stream", kNoon, "another function");
+
+  EXPECT_EQ(store.tail("f", 2, 1 << 20).value(),
+            "2020-03-04T19:03:58.390Z\tstream\tline 8\n2020-03-04T19:03:58.390Z\tstream\tline 9\n");
+  EXPECT_EQ(store.tail("never-ran", 5, 1 << 20).value(), "");
+}
+
+TEST(LogStore, KeepsWhatWasFlushedForTheNextService) {
+  TemporaryDirectory directory;
+  LogStore(directory.open()).append("f", "s", kNoon, "before");
+  LogStore store(directory.open());
+  store.append("f", "s", kNoon, "after");
+  const std::string text = store.tail("f", 10, 1 << 20).value();
+  EXPECT_LT(text.find("before"), text.find("after"));
+}
+
+TEST(LogStore, IsBoundedOnDiskHoweverMuchIsPrinted) {
+  TemporaryDirectory directory;
+  LogStore store(directory.open());
+  const std::string line(100'000, 'x');
+  for (int i = 0; i < 500; ++i) store.append("f", "s", kNoon, line);  // 50 MB
+  store.flush();
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path())) bytes += entry.file_size();
+  EXPECT_LE(bytes, 2 * LogStore::kFileBytesMax);
+  EXPECT_GE(bytes, LogStore::kFileBytesMax);
+}
+
+TEST(LogStore, TellsFollowersUntilTheyLeave) {
+  TemporaryDirectory directory;
+  LogStore store(directory.open());
+  std::vector<std::string> seen;
+  {
+    auto subscription = store.follow("f", [&](std::string_view line) { seen.emplace_back(line); });
+    store.append("f", "s", kNoon, "one");
+    store.flush();
+    store.append("f", "s", kNoon, "two");
+    store.append("other", "s", kNoon, "not for us");
+  }
+  store.append("f", "s", kNoon, "three");
+  EXPECT_EQ(seen, (std::vector<std::string>{"2020-03-04T19:03:58.390Z\ts\tone\n", "2020-03-04T19:03:58.390Z\ts\ttwo\n"}));
+}
+
+TEST(LogStore, DoesNotFollowASymbolicLinkPutInItsPlace) {
+  TemporaryDirectory directory;
+  std::filesystem::create_symlink("/etc/passwd", directory.path() / "f.log");
+  LogStore store(directory.open());
+  store.append("f", "s", kNoon, "line");
+  EXPECT_FALSE(store.tail("f", 1, 1000));
+}
+
+}  // namespace
+}  // namespace ogni::service
