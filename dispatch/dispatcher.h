@@ -1,41 +1,57 @@
 // Which environment serves an invocation: start, reuse, wait, refuse, time out, reset, retire.
 //
-// A pure state machine. Events are method calls that carry the time; what has to be done comes out as commands, in
-// order, to be carried out by the caller. It owns no socket, thread or clock, so a test can run it through millions of
-// schedules. The caller must call advance() when next_deadline() has come.
+// A pure state machine. Events are method calls that carry the time; what has to be done comes out as
+// commands, in order, to be carried out by the caller. It owns no socket, thread or clock, so a test can run
+// it through millions of schedules. The caller must call advance() when next_deadline() has come.
 //
-// One environment belongs to one version of one function (code and configuration), handles one invocation at a time,
-// and lives through these states:
+// One environment belongs to one version of one function (code and configuration), handles one invocation at
+// a time, and lives through these states:
 //
 //   kStarting ──ready──► kIdle ──deliver──► kBusy ──answered──► kAnswered ──ready──► kIdle
 //       │ ended            │ idle too long     │ ended, timed out   │ ended, timed out
 //       ▼                  ▼                   ▼                    ▼
-//   (init repeated     kStopping          kResetting ──ended──► kReset ──invocation──► kRestarting ──ready──► kBusy
+//   (init repeated     kStopping          kResetting ──ended──► kReset ──invocation──► kRestarting ──ready──►
+//   kBusy
 //    in the invocation)
 //
-// * Init runs outside the invocation, for at most init_timeout, and its failure is not told to the caller: the
-//   environment is reset and init is repeated inside the oldest waiting invocation, now limited by the function's
-//   timeout ("suppressed init"). Only if that fails too, the invocation fails.
-// * An invocation ends for its caller at /response, for the environment at the next /next: between the two the
-//   environment is kAnswered, not idle, still counted against concurrency, and the function's timeout still runs.
-// * An invocation that finds no idle environment but an answered one that no other invocation already waits for, waits
-//   for it for at most reuse_grace: the smaller of Limits::reuse_grace_max and the version's last cold start. Then a new
-//   environment is started, or the invocation is refused. The same holds at the concurrency limit.
-// * Most recently used idle environment first. Synchronous invocations are never queued behind a full limit.
+// * Init runs outside the invocation, for at most init_timeout, and its failure is not told to the caller:
+// the
+//   environment is reset and init is repeated inside the oldest waiting invocation, now limited by the
+//   function's timeout ("suppressed init"). Only if that fails too, the invocation fails. If nothing waits,
+//   the environment is stopped.
+// * An invocation ends for its caller at /response, for the environment at the next /next: between the two
+// the
+//   environment is kAnswered, not idle, still counted against concurrency, and the function's timeout still
+//   runs.
+// * An environment is finishing while it is kAnswered, or kResetting after an invocation: soon it is free. An
+// invocation
+//   that finds no idle environment but a finishing one that no other invocation already waits for, waits for
+//   it for at most reuse_grace: the smaller of Limits::reuse_grace_max and the version's last cold start.
+//   Then a new environment is started, or the invocation is refused. The same holds at the concurrency limit.
+// * Waiting invocations of a version are one queue: whichever environment becomes free takes the oldest.
+// * Most recently used idle environment first, one with a program before one without. Synchronous invocations
+// are never
+//   queued behind a full limit.
 //
-// Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling" and "Lambda execution environment lifecycle".
+// Order of commands for one invocation:
+//   served        Deliver … answered() … ready(): FinishInvocation, and perhaps the next Deliver
+//   program ends  ended(): FailInvocation unless it was answered, FinishInvocation
+//   times out     advance(): FailInvocation unless it was answered, ResetEnvironment; ended():
+//   FinishInvocation.
+//                 Without ended() within stop_max: FinishInvocation, StopEnvironment
+//   gone          gone(): FailInvocation unless it was answered, FinishInvocation
+// with RestartProgram … ready() before Deliver where the program had to be started again. So the log of an
+// invocation is complete when FinishInvocation comes.
+//
+// Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling" and "Lambda execution
+// environment lifecycle".
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <functional>
-#include <list>
-#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -44,16 +60,17 @@ namespace ogni::dispatch {
 using TimePoint = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
 
-enum class VersionId : std::uint64_t {};      // one immutable (code, configuration) of a function; caller's numbers
+enum class VersionId : std::uint64_t {
+};  // one immutable (code, configuration) of a function; caller's numbers
 enum class InvocationId : std::uint64_t {};   // caller's numbers, unique
 enum class EnvironmentId : std::uint64_t {};  // the dispatcher's numbers, never reused
 
 struct Limits {
-  std::size_t concurrency_max = 1000;    // invocations being served at once, all functions together
-  std::size_t environments_max = 1000;   // environments that exist at once, idle ones included
+  std::size_t concurrency_max = 1000;   // invocations being served at once, all functions together
+  std::size_t environments_max = 1000;  // environments that exist at once, idle ones included
   Duration reuse_grace_max = std::chrono::milliseconds(50);  // 0 = the letter of AWS: never wait
   Duration idle_max = std::chrono::minutes(10);              // AWS documents none; ours
-  Duration stop_max = std::chrono::seconds(2);               // budget of a reset; then the environment is discarded
+  Duration stop_max = std::chrono::seconds(2);  // budget of a reset; then the environment is discarded
 };
 
 struct VersionSpec {
@@ -67,6 +84,7 @@ enum class Refusal {
   kConcurrencyLimit,  // 429
   kEnvironmentLimit,  // 429: no environment can be added and no idle one of another version given up
   kDraining,          // the service is going down
+  kUnknownVersion,    // never added, or retired and gone
 };
 // Why an invocation failed in an environment.
 enum class Failure {
@@ -75,7 +93,7 @@ enum class Failure {
   kEnvironmentFailed,  // the environment could not be made, or broke: the service's fault
 };
 enum class InitPhase { kInit, kInvoke };
-enum class ResetReason { kInitFailed, kInitTimedOut, kTimedOut, kProgramEnded };
+enum class ResetReason { kInitTimedOut, kTimedOut };
 enum class StopReason { kIdle, kRetired, kEvicted, kBroken, kDraining };
 
 // Make an environment of `version` and start its program.
@@ -83,8 +101,8 @@ struct StartEnvironment {
   EnvironmentId environment{};
   VersionId version{};
 };
-// Start the program again in an environment that was reset; `invocation` is served by it once it is ready, and its
-// timeout has begun.
+// Start the program again in an environment that has none; `invocation` is served by it once it is ready, and
+// its timeout has begun.
 struct RestartProgram {
   EnvironmentId environment{};
   InvocationId invocation{};
@@ -101,39 +119,42 @@ struct Refuse {
   Refusal refusal{};
 };
 // Answer the caller with the failure; what the environment stored (exit status, init error) makes the words.
-// Comes before the ResetEnvironment or StopEnvironment that it causes.
+// Comes before the ResetEnvironment or StopEnvironment that it causes. With kEnvironmentFailed the invocation
+// may not have been begun (no Deliver or RestartProgram before, no FinishInvocation after).
 struct FailInvocation {
   InvocationId invocation{};
   EnvironmentId environment{};
   Failure failure{};
 };
-// The environment's invocation is over (the program asked for the next event, ended, or timed out after answering):
-// write END and REPORT. Exactly one for each Deliver or RestartProgram, after Answered/FailInvocation.
+// The environment's invocation is over (the program asked for the next event, ended, or timed out after
+// answering): write END and REPORT. Exactly one for each Deliver or RestartProgram, after
+// Answered/FailInvocation.
 struct FinishInvocation {
   EnvironmentId environment{};
   InvocationId invocation{};
 };
-// Kill every process of the environment; report with ended(). If they are gone already, nothing is to be killed, and the
-// dispatcher does not wait (it was told by ended()).
+// Kill every process of the environment; ended() tells when they are gone. Comes only while a program may
+// run: after ended() there is nothing to kill.
 struct ResetEnvironment {
   EnvironmentId environment{};
   ResetReason reason{};
 };
-// Shut the environment down and forget it. The dispatcher has forgotten it already.
+// Shut the environment down and forget it. The dispatcher has forgotten it already. Does not follow gone().
 struct StopEnvironment {
   EnvironmentId environment{};
   StopReason reason{};
 };
-using Command = std::variant<StartEnvironment, RestartProgram, Deliver, Refuse, FailInvocation, FinishInvocation,
-                             ResetEnvironment, StopEnvironment>;
+using Command = std::variant<StartEnvironment, RestartProgram, Deliver, Refuse, FailInvocation,
+                             FinishInvocation, ResetEnvironment, StopEnvironment>;
 
 enum class EnvironmentState { kStarting, kIdle, kBusy, kAnswered, kResetting, kReset, kRestarting };
 
 struct Counts {
   std::size_t environments = 0;
-  std::size_t idle = 0;      // kIdle and kReset
-  std::size_t serving = 0;   // against concurrency_max: busy, answered, restarting, and invocations that wait for a start
-  std::size_t waiting = 0;   // invocations not yet in an environment, those in reuse grace included
+  std::size_t idle = 0;  // kIdle and kReset
+  // Against concurrency_max: invocations begun and not finished, and those that wait for a start.
+  std::size_t serving = 0;
+  std::size_t waiting = 0;  // invocations not yet in an environment, those in reuse grace included
 };
 
 class Dispatcher {
@@ -143,29 +164,38 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Makes a version known; invocations name it. Calling it again for a known id changes nothing.
+  // Makes a version known; invocations name it. Calling it again for a known id, retired or not, changes
+  // nothing.
   void add_version(const VersionSpec& version);
-  // The version's code or configuration was replaced or deleted: no new invocation will name it. Idle environments are
-  // stopped, busy ones after their invocation; what waits is still served. The version is forgotten with its last one.
+  // The version's code or configuration was replaced or deleted: no new invocation will name it. Idle
+  // environments are stopped, busy ones after their invocation; what waits is still served. The version is
+  // forgotten with its last one.
   void retire_version(VersionId version, TimePoint now);
 
   void invoke(InvocationId invocation, VersionId version, TimePoint now);
-  // The program asked for the next event.
+  // What follows is ignored for an environment that is not known (any more) or in no state to do it: such
+  // reports race with commands. But what a program did is to be reported before its ended(), never after.
+
+  // The program asked for the next event. Ignored while it has one that it has not answered.
   void ready(EnvironmentId environment, TimePoint now);
   // The program posted its response or error for the invocation it has.
   void answered(EnvironmentId environment, TimePoint now);
-  // Every process of the environment but its init is gone: exit, crash, failed start, or after ResetEnvironment.
+  // Every process of the environment but its init is gone: exit, crash, failed start, or after
+  // ResetEnvironment.
   void ended(EnvironmentId environment, TimePoint now);
   // The environment itself is gone or could not be made.
   void gone(EnvironmentId environment, TimePoint now);
   // The earliest time at which advance() has something to do.
   std::optional<TimePoint> next_deadline() const;
   void advance(TimePoint now);
-  // No new invocations; idle environments are stopped now, others when they finish. Over when counts().environments is 0.
+  // No new invocations; idle environments are stopped now, others when they finish. Over when
+  // counts().environments is 0.
   void drain(TimePoint now);
 
   // The commands since the last call, in order. Empty most of the time after one event or few.
   std::vector<Command> take_commands();
+  // The same, into a vector whose memory is used again: clears `into` and swaps.
+  void take_commands(std::vector<Command>& into);
 
   Counts counts() const;
   std::size_t environments_of(VersionId version) const;

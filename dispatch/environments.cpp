@@ -1,0 +1,200 @@
+// The steps of one environment's life.
+#include "dispatch/dispatcher_impl.h"
+
+namespace ogni::dispatch {
+
+Environment* Dispatcher::Impl::find(EnvironmentId id) {
+  const auto found = environments.find(id);
+  return found == environments.end() ? nullptr : &found->second;
+}
+
+// Adds an environment of `version`, giving up the least recently used idle one where the limit asks for it.
+bool Dispatcher::Impl::start(Version& version) {
+  if (environments.size() >= limits.environments_max) {
+    if (idle.empty()) return false;
+    stop(idle.front(), StopReason::kEvicted);
+  }
+  const EnvironmentId id{++last_environment};
+  Environment& environment = environments.try_emplace(id, id, version).first->second;
+  environment.started = now;
+  ++version.environments;
+  ++version.starting;
+  set_timer(environment, after(now, version.spec.init_timeout));
+  commands.emplace_back(StartEnvironment{.environment = id, .version = version.spec.id});
+  return true;
+}
+
+void Dispatcher::Impl::stop(Environment& environment, StopReason reason) {
+  commands.emplace_back(StopEnvironment{.environment = environment.id, .reason = reason});
+  forget(environment);
+}
+
+// The counters that belong to the environment's state are the caller's to adjust.
+void Dispatcher::Impl::forget(Environment& environment) {
+  clear_timer(environment);
+  unpark(environment);
+  --environment.version.environments;
+  environments.erase(environment.id);
+}
+
+void Dispatcher::Impl::forget_if_over(Version& version) {
+  if (version.retired && version.environments == 0) versions.erase(version.spec.id);
+}
+
+void Dispatcher::Impl::assign(Environment& environment, InvocationId invocation, Program program) {
+  const TimePoint deadline = after(now, environment.version.spec.timeout);
+  environment.invocation = invocation;
+  ++serving;
+  set_timer(environment, deadline);
+  if (program == Program::kWaits) {
+    environment.state = EnvironmentState::kBusy;
+    commands.emplace_back(
+        Deliver{.environment = environment.id, .invocation = invocation, .deadline = deadline});
+  } else {
+    environment.state = EnvironmentState::kRestarting;
+    commands.emplace_back(RestartProgram{.environment = environment.id, .invocation = invocation});
+  }
+}
+
+void Dispatcher::Impl::finish(Environment& environment) {
+  commands.emplace_back(
+      FinishInvocation{.environment = environment.id, .invocation = environment.invocation.value()});
+  environment.invocation.reset();
+  --serving;
+}
+
+void Dispatcher::Impl::become_free(Environment& environment, Program program) {
+  clear_timer(environment);
+  if (const auto invocation = take_oldest(environment.version)) {
+    assign(environment, *invocation, program);
+  } else if (environment.version.retired) {
+    stop(environment, StopReason::kRetired);
+  } else if (draining) {
+    stop(environment, StopReason::kDraining);
+  } else {
+    park(environment, program);
+  }
+}
+
+void Dispatcher::Impl::park(Environment& environment, Program program) {
+  const bool waits = program == Program::kWaits;
+  environment.state = waits ? EnvironmentState::kIdle : EnvironmentState::kReset;
+  environment.idle_since = now;
+  (waits ? environment.version.idle : environment.version.reset).push_front(environment);
+  idle.push_back(environment);
+  note_starved(environment.version);
+}
+
+void Dispatcher::Impl::unpark(Environment& environment) {
+  if (!environment.idle_hook.is_linked()) return;
+  Version& version = environment.version;
+  auto& list = environment.state == EnvironmentState::kIdle ? version.idle : version.reset;
+  list.erase(list.iterator_to(environment));
+  idle.erase(idle.iterator_to(environment));
+  note_starved(version);
+}
+
+Environment* Dispatcher::Impl::most_recently_used(Version& version) {
+  if (!version.idle.empty()) return &version.idle.front();
+  return version.reset.empty() ? nullptr : &version.reset.front();
+}
+
+void Dispatcher::Impl::begin_reset(Environment& environment, ResetReason reason) {
+  commands.emplace_back(ResetEnvironment{.environment = environment.id, .reason = reason});
+  environment.state = EnvironmentState::kResetting;
+  set_timer(environment, after(now, limits.stop_max));
+}
+
+// Init failed and every process is gone: it is repeated inside the oldest invocation that waits for a start.
+void Dispatcher::Impl::end_init(Environment& environment) {
+  Version& version = environment.version;
+  --version.starting;
+  if (version.for_start.empty()) {
+    stop(environment, StopReason::kBroken);
+    return;
+  }
+  assign(environment, take_oldest(version).value(), Program::kGone);
+}
+
+// An environment is lost before it took an invocation. If one that waits for a start is then without a
+// promise, it gets another start after a discarded environment, but not a third, and none after one that
+// could not be made.
+void Dispatcher::Impl::lose_starting(Environment& environment, Loss loss) {
+  Version& version = environment.version;
+  const EnvironmentId id = environment.id;
+  --version.starting;
+  Waiter* loser = version.for_start.size() > version.starting ? &version.for_start.begin()->second : nullptr;
+  if (loser != nullptr && (loss == Loss::kGone || ++loser->environments_lost >= 2)) {
+    fail(remove(*loser), id, Failure::kEnvironmentFailed);
+    loser = nullptr;
+  }
+  leave(environment, loss);
+  if (loser != nullptr) start(version);
+}
+
+// An environment is lost with an invocation that was begun.
+void Dispatcher::Impl::lose_serving(Environment& environment, Loss loss) {
+  Version& version = environment.version;
+  const bool unanswered =
+      environment.state == EnvironmentState::kBusy || environment.state == EnvironmentState::kRestarting;
+  if (unanswered) fail(*environment.invocation, environment.id, Failure::kEnvironmentFailed);
+  finish(environment);
+  leave(environment, loss);
+  if (!unanswered) {
+    --version.finishing;
+    after_finishing_lost(version);
+  }
+}
+
+void Dispatcher::Impl::lose(Environment& environment, Loss loss) {
+  if (environment.invocation) {
+    lose_serving(environment, loss);
+  } else if (environment.state == EnvironmentState::kIdle || environment.state == EnvironmentState::kReset) {
+    leave(environment, loss);
+  } else {
+    lose_starting(environment, loss);
+  }
+}
+
+void Dispatcher::Impl::leave(Environment& environment, Loss loss) {
+  if (loss == Loss::kDiscarded) {
+    stop(environment, StopReason::kBroken);
+  } else {
+    forget(environment);
+  }
+}
+
+void Dispatcher::Impl::set_timer(Environment& environment, TimePoint deadline) {
+  clear_timer(environment);
+  environment.deadline = deadline;
+  timers.insert(timers.end(), environment);  // mostly the latest so far
+}
+
+void Dispatcher::Impl::clear_timer(Environment& environment) {
+  if (environment.timer_hook.is_linked()) timers.erase(timers.iterator_to(environment));
+}
+
+void Dispatcher::Impl::on_deadline(Environment& environment) {
+  switch (environment.state) {
+    case EnvironmentState::kStarting:
+      begin_reset(environment, ResetReason::kInitTimedOut);
+      break;
+    case EnvironmentState::kBusy:
+    case EnvironmentState::kRestarting:
+      fail(environment.invocation.value(), environment.id, Failure::kTimedOut);
+      ++environment.version.finishing;
+      begin_reset(environment, ResetReason::kTimedOut);
+      break;
+    case EnvironmentState::kAnswered:
+      begin_reset(environment, ResetReason::kTimedOut);
+      break;
+    case EnvironmentState::kResetting:
+      lose(environment, Loss::kDiscarded);
+      break;
+    case EnvironmentState::kIdle:
+    case EnvironmentState::kReset:
+      break;
+  }
+}
+
+}  // namespace ogni::dispatch

@@ -1,0 +1,102 @@
+// What the dispatcher remembers of environments, versions and waiting invocations. Internal to dispatch/.
+//
+// Every list and timer is intrusive, so an event on the warm path allocates nothing and finds what it needs
+// in O(1) or O(log n), also with 100,000 environments.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "dispatch/dispatcher.h"
+
+namespace ogni::dispatch {
+
+struct Version;
+
+struct Environment {
+  Environment(EnvironmentId the_id, Version& its_version) : id(the_id), version(its_version) {}
+
+  EnvironmentId id;
+  Version& version;
+  EnvironmentState state = EnvironmentState::kStarting;
+  // From Deliver or RestartProgram until FinishInvocation. Without one, kResetting means that init timed out.
+  std::optional<InvocationId> invocation;
+  TimePoint started;
+  TimePoint idle_since;
+  TimePoint deadline;  // of init, of the invocation, or of the reset; meaningful while in the timers
+
+  boost::intrusive::list_member_hook<> version_hook;  // Version::idle or Version::reset
+  boost::intrusive::list_member_hook<> idle_hook;     // all idle ones, least recently used first
+  boost::intrusive::set_member_hook<> timer_hook;
+};
+
+// An invocation that no environment has taken.
+struct Waiter {
+  Waiter(InvocationId the_invocation, Version& its_version)
+      : invocation(the_invocation), version(its_version) {}
+
+  InvocationId invocation;
+  Version& version;
+  std::uint64_t arrival = 0;  // the key in the map that holds it
+  TimePoint deadline;         // end of its grace; meaningful while in the timers
+  int environments_lost = 0;
+  boost::intrusive::set_member_hook<> timer_hook;
+};
+
+struct Version {
+  using EnvironmentList =
+      boost::intrusive::list<Environment,
+                             boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
+                                                           &Environment::version_hook>>;
+  using Waiters = std::map<std::uint64_t, Waiter>;  // by arrival
+
+  explicit Version(const VersionSpec& the_spec) : spec(the_spec) {}
+
+  bool has_waiting() const { return !in_grace.empty() || !for_start.empty(); }
+  bool has_idle() const { return !idle.empty() || !reset.empty(); }
+
+  VersionSpec spec;
+  bool retired = false;
+  std::size_t environments = 0;
+  // Environments in init, or being reset because init timed out: each is good for one invocation in
+  // `for_start`.
+  std::size_t starting = 0;
+  // Environments that have answered, or are being reset after an invocation: each is good for one in
+  // `in_grace`.
+  std::size_t finishing = 0;
+  std::optional<Duration> last_cold_start;
+  Waiters in_grace;
+  Waiters for_start;
+  EnvironmentList idle;   // program waits in next; most recently used first
+  EnvironmentList reset;  // no program; most recently used first
+  boost::intrusive::list_member_hook<> starved_hook;
+};
+
+template <typename T>
+struct EarlierDeadline {
+  bool operator()(const T& a, const T& b) const { return a.deadline < b.deadline; }
+};
+
+template <typename T>
+using Timers = boost::intrusive::multiset<
+    T, boost::intrusive::member_hook<T, boost::intrusive::set_member_hook<>, &T::timer_hook>,
+    boost::intrusive::compare<EarlierDeadline<T>>>;
+
+using IdleList =
+    boost::intrusive::list<Environment,
+                           boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
+                                                         &Environment::idle_hook>>;
+using StarvedList = boost::intrusive::list<
+    Version,
+    boost::intrusive::member_hook<Version, boost::intrusive::list_member_hook<>, &Version::starved_hook>>;
+
+// `time` + `length` without overflow; TimePoint::max() means never.
+inline TimePoint after(TimePoint time, Duration length) {
+  return length >= TimePoint::max() - time ? TimePoint::max() : time + length;
+}
+
+}  // namespace ogni::dispatch
