@@ -1,0 +1,54 @@
+# The commands of this project; `make help` lists them. The build itself is CMake's.
+#
+#   BUILD_TYPE=Debug   another kind of build (default RelWithDebInfo)
+#   JOBS=4             processes at once (default: one per processor)
+
+BUILD_TYPE ?= RelWithDebInfo
+JOBS ?= $(shell nproc)
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SECONDS_EACH ?= 60
+export BUILD_TYPE JOBS BUILD
+
+.DEFAULT_GOAL := build
+.PHONY: help setup build demo test serve bench lint sanitize fuzz soak install clean
+
+help: ## lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## installs the Debian packages that are missing (as root; otherwise names them)
+	@scripts/setup
+
+build: setup ## builds everything; programs in build/bin (this is the default)
+	@scripts/build $(BUILD)
+
+demo: build ## starts the service, deploys three functions, compares their response times
+	@scripts/demo --bin $(BUILD)/bin
+
+test: ## installs what is missing, builds, runs every test
+	@scripts/test
+
+serve: build ## runs the service on http://127.0.0.1:4566
+	@exec $(BUILD)/bin/ogni serve
+
+bench: build ## measures latency, throughput, cold starts and memory beside the floor of this machine
+	@benchmarks/run --bin $(BUILD)/bin
+
+lint: build ## checks layout and static analysis (clang-format, clang-tidy; results are cached)
+	@scripts/lint --build $(BUILD) --jobs $(JOBS)
+
+sanitize: setup ## the whole suite under AddressSanitizer and UBSan, the threaded parts under ThreadSanitizer
+	@scripts/sanitize full
+
+fuzz: setup ## runs every fuzz target for SECONDS_EACH=60 seconds
+	@scripts/fuzz $(SECONDS_EACH)
+
+soak: build ## long tests: 1,000 cold starts and more
+	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --timeout 1800
+
+install: build ## installs programs, library, headers and manual page below PREFIX=/usr/local
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+clean: ## removes what was built
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-ci .cache
