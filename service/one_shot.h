@@ -10,8 +10,9 @@
 
 namespace ogni::service {
 
-// Single-threaded: set() and wait() run on the reactor. set() before wait() is kept; set() during wait() resumes the
-// waiting coroutine at once, inside the call, so the caller must be ready for whatever that coroutine does next.
+// Single-threaded: set() and wait() run on the reactor. set() before wait() is kept; set() during wait()
+// resumes the waiting coroutine at once, inside the call, so the caller must be ready for whatever that
+// coroutine does next.
 template <typename T>
 class OneShot {
  public:

@@ -1,0 +1,450 @@
+#include "service/invocation/fleet.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/system.h"
+
+namespace ogni::service {
+
+namespace asio = boost::asio;
+using dispatch::EnvironmentId;
+using dispatch::InvocationId;
+using dispatch::VersionId;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
+constexpr auto kSampleEvery = 50ms;
+constexpr std::size_t kSamplesPerTick = 64;
+constexpr unsigned kGenerationBits = 24;
+
+dispatch::TimePoint now() { return std::chrono::steady_clock::now(); }
+
+std::uint64_t key(EnvironmentId id) { return static_cast<std::uint64_t>(id); }
+std::uint64_t key(InvocationId id) { return static_cast<std::uint64_t>(id); }
+std::uint64_t key(VersionId id) { return static_cast<std::uint64_t>(id); }
+
+VersionId version_id(const catalogue::Function& function) {
+  return VersionId{(function.instance << kGenerationBits) | (function.generation & ((1U << kGenerationBits) - 1))};
+}
+
+// Where a descriptor's directory is on the host.
+Result<std::string> path_of(int fd) {
+  std::error_code error;
+  auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error);
+  if (error) return failure(ErrorCode::kIo, "find a directory's path: " + error.message());
+  return path.string();
+}
+
+// "Root=1-…;Parent=…;Sampled=0" of the event becomes "root=1-…;sampled=0" for the caller, as AWS answers it.
+std::string trace_for_caller(std::string_view trace) {
+  std::string root;
+  std::string sampled = "0";
+  while (!trace.empty()) {
+    const std::size_t semicolon = trace.find(';');
+    const std::string_view part = trace.substr(0, semicolon);
+    if (part.starts_with("Root=")) root = part.substr(5);
+    if (part.starts_with("Sampled=")) sampled = part.substr(8);
+    trace.remove_prefix(semicolon == std::string_view::npos ? trace.size() : semicolon + 1);
+  }
+  return root.empty() ? std::string() : "root=" + root + ";sampled=" + sampled;
+}
+
+}  // namespace
+
+Fleet::Fleet(asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, LogStore& logs,
+             Options options)
+    : context_(context),
+      launcher_(std::move(launcher)),
+      launcher_watch_(context, launcher_.descriptor()),
+      code_(code),
+      logs_(logs),
+      options_(std::move(options)),
+      dispatcher_(options_.limits),
+      timer_(context),
+      sampler_(context) {}
+
+Fleet::~Fleet() {
+  for (auto& [id, living] : environments_) living.environment->stop();
+  if (launcher_watch_.is_open()) launcher_watch_.release();
+}
+
+void Fleet::start(std::function<void()> launcher_lost) {
+  launcher_lost_ = std::move(launcher_lost);
+  asio::co_spawn(context_, watch_launcher(), asio::detached);
+}
+
+asio::awaitable<void> Fleet::watch_launcher() {
+  for (;;) {
+    auto [error] = co_await launcher_watch_.async_wait(asio::posix::stream_descriptor::wait_read, kUse);
+    if (error) co_return;
+    for (;;) {
+      auto reply = launcher_.receive();
+      if (!reply) {
+        spdlog::critical("the launcher is gone: {}", reply.error().message());
+        std::vector<EnvironmentId> all;
+        all.reserve(environments_.size());
+        for (const auto& [id, living] : environments_) all.push_back(EnvironmentId{id});
+        for (const auto id : all) environment_gone(id);
+        if (launcher_lost_) launcher_lost_();
+        co_return;
+      }
+      if (!*reply) break;
+      send_requests();
+      const auto environment = find(EnvironmentId{(*reply)->id});
+      if (!environment) continue;  // given up meanwhile; closing the sandbox ends it
+      if ((*reply)->environment) {
+        environment->attach(std::move(*(*reply)->environment));
+      } else {
+        spdlog::error("an environment could not be made: {}", (*reply)->environment.error().message());
+        environment_gone(environment->id());
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- invocations
+
+asio::awaitable<InvokeAnswer> Fleet::invoke(InvokeRequest request) {
+  const InvocationId id{next_invocation_++};
+  const VersionId version = learn_version(request.function);
+  const auto invocation = std::make_shared<Invocation>(id, std::move(request));
+  invocation->answer.trace_header = trace_for_caller(invocation->request.trace_header);
+  ++versions_[key(version)].users;
+  invocations_.emplace(key(id), invocation);
+  dispatcher_.invoke(id, version, now());
+  pump();
+  co_await invocation->release.wait();
+  co_return std::move(invocation->answer);
+}
+
+VersionId Fleet::learn_version(const std::shared_ptr<const catalogue::Function>& function) {
+  const VersionId id = version_id(*function);
+  Version& version = versions_[key(id)];
+  if (!version.function) {
+    version.function = function;
+    instances_[function->instance].insert(id);
+    dispatcher_.add_version({.id = id, .timeout = std::chrono::seconds(function->settings.timeout_seconds)});
+  }
+  return id;
+}
+
+void Fleet::retire_older(std::uint64_t instance, std::uint64_t current_generation) {
+  const auto it = instances_.find(instance);
+  if (it == instances_.end()) return;
+  const auto versions = it->second;
+  for (const VersionId id : versions) {
+    if (versions_[key(id)].function->generation < current_generation) retire(id);
+  }
+  pump();
+}
+
+void Fleet::retire_all(std::uint64_t instance) {
+  const auto it = instances_.find(instance);
+  if (it == instances_.end()) return;
+  const auto versions = it->second;
+  for (const VersionId id : versions) retire(id);
+  pump();
+}
+
+void Fleet::retire(VersionId id) {
+  Version& version = versions_[key(id)];
+  if (std::exchange(version.retired, true)) return;
+  ++version.users;  // not forgotten inside this function
+  dispatcher_.retire_version(id, now());
+  release_version(id);
+}
+
+void Fleet::release_version(VersionId id) {
+  const auto it = versions_.find(key(id));
+  if (it == versions_.end() || --it->second.users > 0 || !it->second.retired) return;
+  const auto instance = instances_.find(it->second.function->instance);
+  if (instance != instances_.end()) {
+    instance->second.erase(id);
+    if (instance->second.empty()) instances_.erase(instance);
+  }
+  versions_.erase(it);
+}
+
+void Fleet::drain(std::function<void()> done) {
+  drained_ = std::move(done);
+  dispatcher_.drain(now());
+  pump();
+}
+
+// ---------------------------------------------------------------- what environments report
+
+void Fleet::environment_ready(EnvironmentId id) {
+  dispatcher_.ready(id, now());
+  pump();
+}
+
+void Fleet::environment_answered(EnvironmentId id) {
+  dispatcher_.answered(id, now());
+  pump();
+}
+
+void Fleet::environment_ended(EnvironmentId id) {
+  dispatcher_.ended(id, now());
+  pump();
+}
+
+void Fleet::environment_gone(EnvironmentId id) {
+  const auto environment = find(id);
+  if (!environment) return;
+  dispatcher_.gone(id, now());
+  pump();
+  environment->stop();
+  forget_environment(id);
+}
+
+// ---------------------------------------------------------------- commands
+
+// Commands resume callers and environments, whose next steps may be events for the dispatcher: those are performed by
+// the outermost call, in order.
+void Fleet::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  for (;;) {
+    const auto commands = dispatcher_.take_commands();
+    if (commands.empty()) break;
+    for (const auto& command : commands) {
+      std::visit([this](const auto& what) { perform(what); }, command);
+    }
+  }
+  pumping_ = false;
+  arm_timer();
+  if (drained_ && dispatcher_.counts().environments == 0 && invocations_.empty()) {
+    auto done = std::exchange(drained_, nullptr);
+    done();
+  }
+}
+
+void Fleet::perform(const dispatch::StartEnvironment& command) {
+  Version& version = versions_[key(command.version)];
+  ++version.users;
+  const std::string& runtime = version.function->settings.runtime;
+  auto environment = std::make_shared<ExecutionEnvironment>(
+      context_.get_executor(),
+      ExecutionEnvironment::Setup{.id = command.environment,
+                                  .function = version.function,
+                                  .paths = {},
+                                  .home = options_.home,
+                                  .runtime_version_arn = "arn:" + options_.home.partition + ":lambda:" +
+                                                         options_.home.region + "::runtime:" + to_hex(sha256(runtime))},
+      static_cast<ExecutionEnvironment::Observer&>(*this), logs_);
+  environments_.emplace(key(command.environment), Living{.environment = std::move(environment),
+                                                         .function = version.function,
+                                                         .version = command.version,
+                                                         .temporary = {}});
+  unrequested_.push_back(command.environment);
+  send_requests();
+}
+
+void Fleet::send_requests() {
+  while (!unrequested_.empty()) {
+    const EnvironmentId id = unrequested_.front();
+    const auto it = environments_.find(key(id));
+    if (it != environments_.end()) {
+      const auto requested = request_environment(id, it->second);
+      if (!requested && requested.error().code() == ErrorCode::kLimit) return;  // goes on after the next reply
+      if (!requested) {
+        spdlog::error("environment of {}: {}", it->second.function->name, requested.error().message());
+        unrequested_.pop_front();
+        environment_gone(id);
+        continue;
+      }
+    }
+    unrequested_.pop_front();
+  }
+}
+
+Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const auto& settings = living.function->settings;
+  auto task = code_.open_tree(living.function->code.sha256_hex);
+  if (!task) return failure(std::move(task).error().within("open the code"));
+  sandbox::EnvironmentSpec spec;
+  spec.id = key(id);
+  spec.strength = options_.strength;
+  spec.memory_bytes = static_cast<std::uint64_t>(settings.memory_mb) * kMiB;
+  spec.tmp_bytes = static_cast<std::uint64_t>(settings.ephemeral_storage_mb) * kMiB;
+  spec.task = task->get();
+  if (is_managed_runtime(settings.runtime)) spec.runtime = options_.runtime_directory.get();
+  if (options_.strength == sandbox::Strength::kProcess) {
+    if (auto ready = use_host_paths(id, living, spec); !ready) return ready;
+    return launcher_.request(spec);
+  }
+  std::vector<Fd> layers;
+  for (const auto& layer : settings.layers) {
+    auto tree = code_.open_tree(layer.code.sha256_hex);
+    if (!tree) return failure(std::move(tree).error().within("open layer " + layer.arn));
+    spec.layers.push_back(tree->get());
+    layers.push_back(std::move(*tree));
+  }
+  return launcher_.request(spec);
+}
+
+// Where nothing is mounted, the function sees the host's paths.
+Result<void> Fleet::use_host_paths(EnvironmentId id, Living& living, sandbox::EnvironmentSpec& spec) {
+  auto task = path_of(spec.task);
+  if (!task) return failure(std::move(task).error());
+  auto runtime = path_of(options_.runtime_directory.get());
+  if (!runtime) return failure(std::move(runtime).error());
+  auto temporary = path_of(options_.temporary_directory.get());
+  if (!temporary) return failure(std::move(temporary).error());
+  spec.task_path = *task;
+  spec.runtime_path = *runtime;
+  spec.opt_path = *runtime + "/no-layers";
+  if (!living.function->settings.layers.empty()) {
+    std::vector<std::string> digests;
+    for (const auto& layer : living.function->settings.layers) digests.push_back(layer.code.sha256_hex);
+    auto merged = code_.merged_tree(digests);
+    if (!merged) return failure(std::move(merged).error().within("merge layers"));
+    auto merged_path = path_of(merged->get());
+    if (!merged_path) return failure(std::move(merged_path).error());
+    spec.opt_path = *merged_path;
+  }
+  living.temporary = "env-" + std::to_string(key(id));
+  if (::mkdirat(options_.temporary_directory.get(), living.temporary.c_str(), 0700) != 0 && errno != EEXIST) {
+    return failure(Error::from_errno("make the environment's /tmp"));
+  }
+  spec.tmp_path = *temporary + "/" + living.temporary;
+  living.environment->use_paths({.task_root = spec.task_path,
+                                 .runtime_root = spec.runtime_path,
+                                 .layers_root = spec.opt_path,
+                                 .temporary = spec.tmp_path,
+                                 .runtime_api = {}});
+  return {};
+}
+
+void Fleet::perform(const dispatch::RestartProgram& command) {
+  if (const auto environment = find(command.environment)) {
+    environment->restart(invocations_.at(key(command.invocation)));
+  }
+}
+
+void Fleet::perform(const dispatch::Deliver& command) {
+  if (const auto environment = find(command.environment)) {
+    environment->deliver(invocations_.at(key(command.invocation)), command.deadline);
+    arm_sampler();
+  }
+}
+
+void Fleet::perform(const dispatch::Refuse& command) {
+  const auto it = invocations_.find(key(command.invocation));
+  if (it == invocations_.end()) return;
+  const auto invocation = it->second;
+  invocations_.erase(it);
+  switch (command.refusal) {
+    case dispatch::Refusal::kConcurrencyLimit:
+    case dispatch::Refusal::kEnvironmentLimit: invocation->answer.refusal = InvokeRefusal::kConcurrencyLimit; break;
+    case dispatch::Refusal::kDraining: invocation->answer.refusal = InvokeRefusal::kServiceUnavailable; break;
+    case dispatch::Refusal::kUnknownVersion: invocation->answer.refusal = InvokeRefusal::kServiceFailed; break;
+  }
+  release_version(version_id(*invocation->request.function));
+  invocation->let_go();
+}
+
+void Fleet::perform(const dispatch::FailInvocation& command) {
+  const auto it = invocations_.find(key(command.invocation));
+  if (it == invocations_.end()) return;
+  const auto invocation = it->second;
+  const auto environment = find(command.environment);
+  if (environment && environment->has(*invocation)) {
+    environment->fail(*invocation, command.failure);
+    if (!invocation->request.wants_log_tail) invocation->let_go();
+    return;
+  }
+  // It never reached an environment, so nothing will finish it.
+  invocations_.erase(it);
+  invocation->answer.refusal = InvokeRefusal::kServiceFailed;
+  release_version(version_id(*invocation->request.function));
+  invocation->let_go();
+}
+
+void Fleet::perform(const dispatch::FinishInvocation& command) {
+  const auto it = invocations_.find(key(command.invocation));
+  if (it == invocations_.end()) return;
+  const auto invocation = it->second;
+  invocations_.erase(it);
+  if (const auto environment = find(command.environment)) environment->finish(*invocation);
+  release_version(version_id(*invocation->request.function));
+  invocation->let_go();
+}
+
+void Fleet::perform(const dispatch::ResetEnvironment& command) {
+  if (const auto environment = find(command.environment)) environment->reset(command.reason);
+}
+
+void Fleet::perform(const dispatch::StopEnvironment& command) {
+  const auto environment = find(command.environment);
+  if (!environment) return;
+  environment->stop();
+  forget_environment(command.environment);
+}
+
+void Fleet::forget_environment(EnvironmentId id) {
+  const auto it = environments_.find(key(id));
+  if (it == environments_.end()) return;
+  if (!it->second.temporary.empty()) {
+    std::error_code ignored;
+    if (auto base = path_of(options_.temporary_directory.get())) {
+      std::filesystem::remove_all(*base + "/" + it->second.temporary, ignored);
+    }
+  }
+  const VersionId version = it->second.version;
+  environments_.erase(it);
+  release_version(version);
+}
+
+Fleet::EnvironmentPointer Fleet::find(EnvironmentId id) const {
+  const auto it = environments_.find(key(id));
+  return it == environments_.end() ? nullptr : it->second.environment;
+}
+
+// ---------------------------------------------------------------- time
+
+// Armed only for what is earlier than what it is armed for already: a warm invocation arms nothing.
+void Fleet::arm_timer() {
+  const auto deadline = dispatcher_.next_deadline();
+  if (!deadline || (armed_ && *armed_ <= *deadline)) return;
+  armed_ = *deadline;
+  timer_.expires_at(*deadline);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    armed_.reset();
+    dispatcher_.advance(now());
+    pump();
+  });
+}
+
+// Memory that is freed before the invocation ends would never be seen otherwise.
+void Fleet::arm_sampler() {
+  if (std::exchange(sampling_, true)) return;
+  sampler_.expires_after(kSampleEvery);
+  sampler_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    sampling_ = false;
+    std::size_t serving = 0;
+    for (const auto& [id, living] : environments_) {
+      if (!living.environment->is_serving()) continue;
+      if (++serving > kSamplesPerTick) break;
+      living.environment->sample_memory();
+    }
+    if (serving > 0) arm_sampler();
+  });
+}
+
+}  // namespace ogni::service

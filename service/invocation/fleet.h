@@ -1,0 +1,116 @@
+// All execution environments: performs the dispatcher's commands and feeds it what happens.
+//
+// Everything here runs on the reactor thread. The way of a warm invocation: invoke() → Dispatcher → deliver() to an
+// environment's waiting poll; its answer → Dispatcher → the caller is resumed; its next poll → Dispatcher → END, REPORT.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "catalogue/code_store.h"
+#include "dispatch/dispatcher.h"
+#include "protocol/arn.h"
+#include "sandbox/launcher.h"
+#include "service/invocation/execution_environment.h"
+#include "service/invocation/invoker.h"
+
+namespace ogni::service {
+
+class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
+ public:
+  struct Options {
+    sandbox::Strength strength = sandbox::Strength::kNamespace;
+    dispatch::Limits limits;
+    protocol::Home home;
+    Fd runtime_directory;     // holds the bootstrap of managed runtimes; becomes /var/runtime
+    Fd temporary_directory;   // kProcess: where each environment's /tmp is made
+  };
+
+  Fleet(boost::asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, LogStore& logs,
+        Options options);
+  ~Fleet() override;
+
+  // Begins to listen to the launcher. `launcher_lost` is called once, when it is gone: no environment is left then.
+  void start(std::function<void()> launcher_lost);
+
+  boost::asio::awaitable<InvokeAnswer> invoke(InvokeRequest request) override;
+  void retire_older(std::uint64_t instance, std::uint64_t current_generation) override;
+  void retire_all(std::uint64_t instance) override;
+
+  // Refuses new invocations; environments end when their invocation has. `done` is called when none is left.
+  void drain(std::function<void()> done);
+  dispatch::Counts counts() const { return dispatcher_.counts(); }
+
+ private:
+  struct Version {
+    std::shared_ptr<const catalogue::Function> function;
+    std::size_t users = 0;  // invocations and environments
+    bool retired = false;
+  };
+  using EnvironmentPointer = std::shared_ptr<ExecutionEnvironment>;
+  struct Living {
+    EnvironmentPointer environment;
+    std::shared_ptr<const catalogue::Function> function;
+    dispatch::VersionId version{};
+    std::string temporary;  // name below temporary_directory, to be removed
+  };
+
+  void environment_ready(dispatch::EnvironmentId id) override;
+  void environment_answered(dispatch::EnvironmentId id) override;
+  void environment_ended(dispatch::EnvironmentId id) override;
+  void environment_gone(dispatch::EnvironmentId id) override;
+
+  dispatch::VersionId learn_version(const std::shared_ptr<const catalogue::Function>& function);
+  void retire(dispatch::VersionId id);
+  void release_version(dispatch::VersionId id);
+
+  void pump();
+  void perform(const dispatch::StartEnvironment& command);
+  void perform(const dispatch::RestartProgram& command);
+  void perform(const dispatch::Deliver& command);
+  void perform(const dispatch::Refuse& command);
+  void perform(const dispatch::FailInvocation& command);
+  void perform(const dispatch::FinishInvocation& command);
+  void perform(const dispatch::ResetEnvironment& command);
+  void perform(const dispatch::StopEnvironment& command);
+
+  void send_requests();
+  Result<void> request_environment(dispatch::EnvironmentId id, Living& living);
+  Result<void> use_host_paths(dispatch::EnvironmentId id, Living& living, sandbox::EnvironmentSpec& spec);
+  void forget_environment(dispatch::EnvironmentId id);
+  EnvironmentPointer find(dispatch::EnvironmentId id) const;
+  void arm_timer();
+  void arm_sampler();
+  boost::asio::awaitable<void> watch_launcher();
+
+  boost::asio::io_context& context_;
+  sandbox::Launcher launcher_;
+  boost::asio::posix::stream_descriptor launcher_watch_;
+  catalogue::CodeStore& code_;
+  LogStore& logs_;
+  Options options_;
+  dispatch::Dispatcher dispatcher_;
+  std::unordered_map<std::uint64_t, Living> environments_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Invocation>> invocations_;
+  std::unordered_map<std::uint64_t, Version> versions_;
+  std::unordered_map<std::uint64_t, std::set<dispatch::VersionId>> instances_;
+  std::deque<dispatch::EnvironmentId> unrequested_;  // the launcher's queue was full
+  std::uint64_t next_invocation_ = 1;
+  bool pumping_ = false;
+  boost::asio::steady_timer timer_;
+  std::optional<dispatch::TimePoint> armed_;
+  boost::asio::steady_timer sampler_;
+  bool sampling_ = false;
+  std::function<void()> launcher_lost_;
+  std::function<void()> drained_;
+};
+
+}  // namespace ogni::service

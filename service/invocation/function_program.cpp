@@ -1,0 +1,72 @@
+#include "service/invocation/function_program.h"
+
+#include <map>
+
+namespace ogni::service {
+
+bool is_managed_runtime(const std::string& runtime) { return runtime.starts_with("python"); }
+
+std::string candidate_words(const catalogue::Function& function) {
+  return is_managed_runtime(function.settings.runtime) ? "/var/runtime/bootstrap"
+                                                       : "/var/task/bootstrap /opt/bootstrap";
+}
+
+sandbox::Program make_program(const catalogue::Function& function, const FunctionPaths& paths,
+                              const protocol::Home& home, const std::string& log_stream) {
+  const catalogue::FunctionSettings& settings = function.settings;
+  const bool managed = is_managed_runtime(settings.runtime);
+
+  // Later insertions win, in the order in which AWS's supervisor merges: the platform's changeable defaults, what the
+  // customer set, what is reserved.
+  std::map<std::string, std::string> variables;
+  variables["LANG"] = "en_US.UTF-8";
+  variables["TZ"] = ":UTC";
+  const std::string& opt = paths.layers_root;
+  variables["PATH"] = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:" + opt + "/bin";
+  variables["LD_LIBRARY_PATH"] = "/var/lang/lib:/lib64:/usr/lib64:" + paths.runtime_root + ":" + paths.runtime_root +
+                                 "/lib:" + paths.task_root + ":" + paths.task_root + "/lib:" + opt + "/lib";
+  variables["AWS_XRAY_CONTEXT_MISSING"] = "LOG_ERROR";
+  variables["AWS_XRAY_DAEMON_ADDRESS"] = "169.254.100.1:2000";
+  variables["_AWS_XRAY_DAEMON_ADDRESS"] = "169.254.100.1";
+  variables["_AWS_XRAY_DAEMON_PORT"] = "2000";
+  if (managed) variables["PYTHONPATH"] = paths.runtime_root;
+  if (paths.temporary != "/tmp") variables["TMPDIR"] = paths.temporary;
+
+  if (settings.environment) {
+    for (const auto& [name, value] : *settings.environment) variables[name] = value;
+  }
+
+  variables["AWS_LAMBDA_RUNTIME_API"] = paths.runtime_api;
+  variables["_HANDLER"] = settings.handler;
+  variables["LAMBDA_TASK_ROOT"] = paths.task_root;
+  variables["LAMBDA_RUNTIME_DIR"] = paths.runtime_root;
+  variables["AWS_REGION"] = home.region;
+  variables["AWS_DEFAULT_REGION"] = home.region;
+  // No account stands behind them; an SDK inside the function needs some to sign with.
+  variables["AWS_ACCESS_KEY_ID"] = "ASIAOGNILOCALDUMMY00";
+  variables["AWS_SECRET_ACCESS_KEY"] = "ogni";
+  variables["AWS_SESSION_TOKEN"] = "ogni";
+  variables["AWS_LAMBDA_FUNCTION_NAME"] = function.name;
+  variables["AWS_LAMBDA_FUNCTION_VERSION"] = function.version;
+  variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = std::to_string(settings.memory_mb);
+  variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "on-demand";
+  variables["AWS_LAMBDA_LOG_GROUP_NAME"] = "/aws/lambda/" + function.name;
+  variables["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream;
+  if (managed) {
+    variables["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + settings.runtime;
+    variables["OGNI_INTERPRETER"] = "/usr/bin/" + settings.runtime;
+  }
+
+  sandbox::Program program;
+  if (managed) {
+    program.candidates = {paths.runtime_root + "/bootstrap"};
+  } else {
+    program.candidates = {paths.task_root + "/bootstrap", paths.layers_root + "/bootstrap"};
+  }
+  program.variables.reserve(variables.size());
+  for (const auto& [name, value] : variables) program.variables.push_back(name + "=" + value);
+  program.working_directory = paths.task_root;
+  return program;
+}
+
+}  // namespace ogni::service

@@ -1,0 +1,367 @@
+#include "service/runtime_api/endpoint.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "base/log.h"
+#include "protocol/limits.h"
+#include "protocol/runtime_api.h"
+#include "service/http/parser.h"
+
+namespace ogni::service {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kReadBytes = 16 * 1024;
+// A refused or oversized body is read to its end up to here, so that the connection can go on.
+constexpr std::uint64_t kDiscardBytesMax = 64 << 20;
+
+enum class Call { kNext, kResponse, kError, kInitError, kPing, kNotFound, kWrongMethod };
+
+struct Target {
+  Call call = Call::kNotFound;
+  std::string_view request_id;
+};
+
+Target parse_target(http::Method method, std::string_view path) {
+  const bool get = method == http::Method::kGet;
+  const bool post = method == http::Method::kPost;
+  if (path == protocol::kNextPath) return {.call = get ? Call::kNext : Call::kWrongMethod};
+  if (path == protocol::kInitErrorPath) return {.call = post ? Call::kInitError : Call::kWrongMethod};
+  if (path == protocol::kPingPath) return {.call = get ? Call::kPing : Call::kWrongMethod};
+  if (path.starts_with(protocol::kInvocationPathPrefix)) {
+    path.remove_prefix(protocol::kInvocationPathPrefix.size());
+    const std::size_t slash = path.find('/');
+    if (slash == std::string_view::npos || slash == 0) return {};
+    const std::string_view last = path.substr(slash + 1);
+    Target target{.request_id = path.substr(0, slash)};
+    if (last == "response") target.call = post ? Call::kResponse : Call::kWrongMethod;
+    if (last == "error") target.call = post ? Call::kError : Call::kWrongMethod;
+    return target;
+  }
+  return {};
+}
+
+}  // namespace
+
+class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, std::shared_ptr<RuntimeHost> host)
+      : socket_(std::move(socket)), host_(std::move(host)), parser_(kHeadBytesMax) {}
+
+  asio::awaitable<void> run() {
+    while (open_) {
+      if (!co_await read_head()) break;
+      if (!co_await serve()) break;
+      request_.clear();
+      parser_.reset();
+    }
+    close();
+  }
+
+  void close() {
+    open_ = false;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    if (const auto waiter = std::exchange(waiter_, nullptr)) {
+      waiter->abandoned = true;
+      waiter->outcome.set(std::monostate());
+    }
+  }
+
+  // While a poll waits nothing is read, so that a peer which left is found only by looking.
+  bool is_abandoned() {
+    if (!waiter_) return false;
+    char byte = 0;
+    return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
+
+ private:
+  asio::awaitable<bool> read_head() {
+    for (;;) {
+      if (!buffer_.empty()) {
+        auto head = parser_.parse_head(buffer_, request_);
+        if (!head) {
+          co_await write_error({.http_status = 400, .error_type = "InvalidRequestFormat", .message = "Malformed request"});
+          co_return false;
+        }
+        if (head->bytes > 0) {
+          head_ = *head;
+          buffer_.erase(0, head->bytes);
+          co_return true;
+        }
+      }
+      if (!co_await read_some()) co_return false;
+    }
+  }
+
+  asio::awaitable<bool> read_some() {
+    const std::size_t before = buffer_.size();
+    buffer_.resize(before + kReadBytes);
+    auto [error, count] =
+        co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, kReadBytes), kUse);
+    buffer_.resize(before + count);
+    co_return !error && open_;
+  }
+
+  asio::awaitable<bool> serve() {
+    const Target target = parse_target(request_.method(), request_.path());
+    switch (target.call) {
+      case Call::kNext: co_return co_await serve_next();
+      case Call::kResponse: co_return co_await serve_answer(AnswerKind::kResponse, target.request_id);
+      case Call::kError: co_return co_await serve_answer(AnswerKind::kError, target.request_id);
+      case Call::kInitError: co_return co_await serve_init_error();
+      case Call::kPing:
+        co_return co_await discard_body() && co_await write(200, "text/plain", "pong");
+      case Call::kNotFound:
+        co_return co_await discard_body() && co_await write(404, "text/plain; charset=utf-8", "404 page not found\n");
+      case Call::kWrongMethod: co_return co_await discard_body() && co_await write(405, "", "");
+    }
+    co_return false;
+  }
+
+  asio::awaitable<bool> serve_next() {
+    if (!co_await discard_body()) co_return false;
+    const auto waiter = std::make_shared<NextWaiter>();
+    waiter_ = waiter;
+    host_->next(waiter);
+    NextOutcome outcome = co_await waiter->outcome.wait();
+    waiter_.reset();
+    if (!open_ || std::holds_alternative<std::monostate>(outcome)) co_return false;
+    if (const auto* error = std::get_if<runtime_api::ApiError>(&outcome)) co_return co_await write_error(*error);
+    const auto& event = std::get<NextEvent>(outcome);
+    head_text_ = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    head_text_ += event.headers;
+    co_return co_await write_head_and(event.payload);
+  }
+
+  asio::awaitable<bool> serve_answer(AnswerKind kind, std::string_view request_id) {
+    const AnswerHead answer{.kind = kind,
+                            .request_id = request_id,
+                            .invocation_id = request_.header(protocol::header::kInvocationId),
+                            .error_type = request_.header(protocol::header::kFunctionErrorType),
+                            .response_mode = request_.header(protocol::header::kResponseMode)};
+    if (const auto refused = host_->begin_answer(answer)) {
+      co_return co_await discard_body() && co_await write_error(*refused);
+    }
+    std::string body;
+    switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
+      case BodyRead::kComplete: break;
+      case BodyRead::kTooLarge: {
+        if (!open_) co_return false;
+        host_->oversized_answer();
+        const bool goes_on = co_await discard_body();
+        co_return co_await write_error(runtime_api::request_too_large()) && goes_on;
+      }
+      case BodyRead::kBroken: co_return false;
+    }
+    // A streamed response that failed midway says so in its trailers, which the parser adds to the headers.
+    const std::string_view trailer = head_.body == http::RequestParser::Body::kChunked && answer.error_type.empty()
+                                         ? request_.header(protocol::header::kFunctionErrorBody)
+                                         : std::string_view();
+    if (!trailer.empty()) {
+      host_->finish_answer(kind, std::string(trailer), true);
+    } else {
+      host_->finish_answer(kind, std::move(body), false);
+    }
+    co_return co_await write_accepted();
+  }
+
+  asio::awaitable<bool> serve_init_error() {
+    std::string body;
+    switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
+      case BodyRead::kComplete: break;
+      case BodyRead::kTooLarge: co_return co_await discard_body() && co_await write_error(runtime_api::request_too_large());
+      case BodyRead::kBroken: co_return false;
+    }
+    if (const auto refused = host_->init_error(std::move(body), request_.header(protocol::header::kFunctionErrorType))) {
+      co_return co_await write_error(*refused);
+    }
+    co_return co_await write_accepted();
+  }
+
+  enum class BodyRead { kComplete, kTooLarge, kBroken };
+
+  // A body of known length is received straight into its final place.
+  asio::awaitable<BodyRead> read_body(std::string& body, std::size_t bytes_max) {
+    using Body = http::RequestParser::Body;
+    if (head_.body == Body::kNone) co_return BodyRead::kComplete;
+    if (head_.body == Body::kLength && head_.body_bytes > bytes_max) co_return BodyRead::kTooLarge;
+    if (!co_await write_continue()) co_return BodyRead::kBroken;
+    if (head_.body == Body::kLength) {
+      const auto wanted = static_cast<std::size_t>(head_.body_bytes);
+      const std::size_t here = std::min(wanted, buffer_.size());
+      body.resize_and_overwrite(wanted, [&](char* to, std::size_t size) {
+        buffer_.copy(to, here);
+        return size;
+      });
+      buffer_.erase(0, here);
+      if (here < wanted) {
+        auto [error, count] =
+            co_await asio::async_read(socket_, asio::buffer(body.data() + here, wanted - here), kUse);
+        if (error || !open_) co_return BodyRead::kBroken;
+      }
+      head_.body_bytes = 0;
+      co_return BodyRead::kComplete;
+    }
+    for (;;) {
+      auto chunks = parser_.parse_chunks(buffer_, body, bytes_max);
+      if (!chunks) {
+        co_return chunks.error().code() == ErrorCode::kTooLarge ? BodyRead::kTooLarge : BodyRead::kBroken;
+      }
+      buffer_.erase(0, chunks->bytes);
+      if (chunks->complete) {
+        head_.body = Body::kNone;
+        co_return BodyRead::kComplete;
+      }
+      if (!co_await read_some()) co_return BodyRead::kBroken;
+    }
+  }
+
+  // Reads what is left of the body, so that the next request can be found. False where it does not end.
+  asio::awaitable<bool> discard_body() {
+    using Body = http::RequestParser::Body;
+    if (head_.body == Body::kNone || (head_.body == Body::kLength && head_.body_bytes == 0)) co_return open_;
+    if (head_.expects_continue) co_return false;  // the peer waits for a word before it sends: answer and close
+    if (head_.body == Body::kChunked || head_.body_bytes > kDiscardBytesMax) co_return false;
+    std::uint64_t left = head_.body_bytes;
+    for (;;) {
+      const auto here = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.size()));
+      buffer_.erase(0, here);
+      left -= here;
+      if (left == 0) co_return open_;
+      if (!co_await read_some()) co_return false;
+    }
+  }
+
+  asio::awaitable<bool> write_continue() {
+    if (!head_.expects_continue) co_return open_;
+    head_.expects_continue = false;
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    auto [error, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kUse);
+    co_return !error && open_;
+  }
+
+  asio::awaitable<bool> write_accepted() {
+    static constexpr std::string_view kAccepted =
+        "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
+    auto [error, count] = co_await asio::async_write(socket_, asio::buffer(kAccepted), kUse);
+    co_return !error && open_ && head_.keep_alive;
+  }
+
+  asio::awaitable<bool> write_error(const runtime_api::ApiError& error) {
+    co_return co_await write(error.http_status, "application/json", error.body());
+  }
+
+  asio::awaitable<bool> write(int status, std::string_view content_type, std::string body) {
+    head_text_ = "HTTP/1.1 ";
+    head_text_ += http::status_line(status);
+    head_text_ += "\r\n";
+    if (!content_type.empty()) {
+      head_text_ += "Content-Type: ";
+      head_text_ += content_type;
+      head_text_ += "\r\n";
+    }
+    co_return co_await write_head_and(body);
+  }
+
+  asio::awaitable<bool> write_head_and(std::string_view body) {
+    head_text_ += "Content-Length: ";
+    head_text_ += std::to_string(body.size());
+    head_text_ += "\r\n\r\n";
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(head_text_), asio::buffer(body)};
+    auto [error, count] = co_await asio::async_write(socket_, parts, kUse);
+    co_return !error && open_ && head_.keep_alive;
+  }
+
+  tcp::socket socket_;
+  std::shared_ptr<RuntimeHost> host_;
+  http::RequestParser parser_;
+  http::Request request_;
+  http::RequestParser::Head head_;
+  std::string buffer_;     // received and not yet used
+  std::string head_text_;  // of the response being written
+  std::shared_ptr<NextWaiter> waiter_;
+  bool open_ = true;
+};
+
+Result<void> RuntimeEndpoint::start(Fd socket, std::weak_ptr<RuntimeHost> host) {
+  boost::system::error_code error;
+  acceptor_.assign(tcp::v4(), std::move(socket).release(), error);
+  if (error) return failure(ErrorCode::kIo, "take over the Runtime API's socket: " + error.message());
+  acceptor_.non_blocking(true, error);
+  host_ = std::move(host);
+  asio::co_spawn(
+      acceptor_.get_executor(),
+      [](std::shared_ptr<RuntimeEndpoint> self) -> asio::awaitable<void> { co_await self->accept_loop(); }(
+                                                  shared_from_this()),
+      asio::detached);
+  return {};
+}
+
+asio::awaitable<void> RuntimeEndpoint::accept_loop() {
+  for (;;) {
+    auto [error, socket] = co_await acceptor_.async_accept(kUse);
+    if (!acceptor_.is_open()) co_return;
+    if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) co_return;
+    if (error) {  // out of descriptors: the peer waits in the queue until there are some
+      asio::steady_timer pause(acceptor_.get_executor(), std::chrono::milliseconds(50));
+      co_await pause.async_wait(kUse);
+      continue;
+    }
+    auto host = host_.lock();
+    if (!host) co_return;
+    if (!connections_.empty()) sweep_abandoned();
+    if (connections_.size() >= kConnectionsMax) continue;  // closes the socket
+    boost::system::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    auto connection = std::make_shared<Connection>(std::move(socket), std::move(host));
+    connections_.insert(connection);
+    asio::co_spawn(
+        acceptor_.get_executor(),
+        [](std::shared_ptr<RuntimeEndpoint> self, std::shared_ptr<Connection> mine) -> asio::awaitable<void> {
+          co_await mine->run();
+          self->connections_.erase(mine);
+        }(shared_from_this(), connection),
+        asio::detached);
+  }
+}
+
+void RuntimeEndpoint::sweep_abandoned() {
+  std::vector<std::shared_ptr<Connection>> abandoned;
+  for (const auto& connection : connections_) {
+    if (connection->is_abandoned()) abandoned.push_back(connection);
+  }
+  for (const auto& connection : abandoned) connection->close();
+}
+
+void RuntimeEndpoint::close_connections() {
+  const auto closing = std::exchange(connections_, {});
+  for (const auto& connection : closing) connection->close();
+  if (!acceptor_.is_open()) return;
+  for (;;) {
+    const Fd left(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!left) return;
+  }
+}
+
+void RuntimeEndpoint::stop() {
+  close_connections();
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+}
+
+}  // namespace ogni::service
