@@ -1,0 +1,29 @@
+// What the caller gets when the handler, or its worker, has failed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "bootstrap/frame.h"
+
+namespace ogni::bootstrap {
+
+struct ErrorReport {
+  std::string type;
+  std::string body;  // JSON as the worker made it; empty: made of the type and the message
+  std::string message;
+  std::string stack_trace;  // one entry per line
+
+  std::string json() const;
+};
+
+// Without a stack trace.
+ErrorReport plain_report(std::string type, std::string message);
+// Of an "error" or "init-error" frame.
+ErrorReport report_of(const FrameReader& frame);
+// As the platform reports a runtime that ended. `death` as Worker::death() gives it.
+ErrorReport exit_report(std::string_view death, std::string_view request_id);
+// The worker did not keep to the protocol.
+ErrorReport protocol_report();
+
+}  // namespace ogni::bootstrap

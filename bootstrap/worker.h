@@ -1,0 +1,74 @@
+// One worker process: a long-lived interpreter that has loaded the handler and answers invocation after invocation over
+// a private pair of pipes (docs/worker-protocol.md). Its stdout and stderr are this program's, so they stay logs.
+//
+// Leaving scope kills the worker and its process group. Not thread-safe. Waits have no limit of their own: the platform
+// ends the whole environment at the function's timeout.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bootstrap/frame.h"
+
+namespace ogni::bootstrap {
+
+// What to start. `arguments[0]` is the path of the program. `script`, where not empty, can be read from descriptor 5;
+// at most 64 KiB, and it lives as long as the program (it is embedded).
+struct WorkerCommand {
+  std::vector<std::string> arguments;
+  std::string_view script;
+};
+
+class Worker {
+ public:
+  enum class Outcome {
+    kReply,      // reply() holds it
+    kDied,       // see death()
+    kMalformed,  // spoke out of turn, or not the protocol; it has been killed
+  };
+
+  // `environment` ("NAME=value") is what the worker sees. Null, with a line on stderr, when it cannot be started.
+  static std::unique_ptr<Worker> start(const WorkerCommand& command, const std::vector<std::string>& environment);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Waits for the first frame: "ready" or "init-error".
+  Outcome await_first();
+  // Sends a frame and waits for the answer to it. kDied with delivered() false when the worker was gone before.
+  Outcome exchange(std::string_view frame, std::string_view body);
+
+  // Valid until the next exchange.
+  const FrameReader& reply() const { return reader_; }
+  // Whether anything of the last frame may have reached the worker.
+  bool delivered() const { return delivered_; }
+  // After kDied: "exit status 1", "signal: killed", as the platform words it; empty for exit status 0.
+  std::string death() const;
+  // After kDied: as waitpid(2) gives it.
+  int wait_status() const { return wait_status_; }
+
+ private:
+  Worker(pid_t process, int requests, int replies);
+
+  enum class Ready { kReplies, kRequests, kDeath };
+  Ready wait(bool writable) const;
+  bool spoke_or_died() const;
+  Outcome transfer(std::string_view frame, std::string_view body);
+  Outcome died();
+  Outcome malformed();
+  void end();
+
+  pid_t process_;
+  int process_descriptor_ = -1;
+  int requests_;
+  int replies_;
+  int wait_status_ = 0;
+  bool delivered_ = false;
+  FrameReader reader_;
+};
+
+}  // namespace ogni::bootstrap

@@ -1,0 +1,370 @@
+# The Python worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It behaves as AWS's
+# own Python runtime towards the handler. What only some functions use (logging, traceback) is imported when they do,
+# because every cold start pays for this file.
+import json
+import os
+import sys
+import time
+
+_REQUESTS, _REPLIES = 3, 4
+# As AWS does: up to 3.11 everything beyond ASCII is escaped in JSON, from 3.12 on it is UTF-8.
+_ESCAPE = sys.version_info < (3, 12)
+_HIGH = 900  # below the usual limit of 1024 descriptors, above what a handler closes by number
+
+
+class _Fault(Exception):
+    """A failure that is the runtime's to name, not an exception of the handler."""
+
+    def __init__(self, type_name, message, trace=()):
+        super().__init__(message)
+        self.type_name = type_name
+        self.trace = list(trace)
+
+
+class _Fields:
+    """An object whose attributes come from a dictionary; absent ones are None."""
+
+    _names = ()
+
+    def __init__(self, values):
+        for name in self._names:
+            setattr(self, name, values.get(name))
+
+    def __repr__(self):
+        pairs = ",".join(f"{name}={getattr(self, name)}" for name in self._names)
+        return f"{type(self).__name__}([{pairs}])"
+
+
+class Client(_Fields):
+    _names = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+
+class ClientContext(_Fields):
+    _names = ("custom", "env", "client")
+
+    def __init__(self, values):
+        super().__init__(values)
+        if self.client is not None:
+            self.client = Client(self.client)
+
+
+class CognitoIdentity(_Fields):
+    _names = ("cognito_identity_id", "cognito_identity_pool_id")
+
+
+class LambdaContext:
+    """What the handler gets as its second argument."""
+
+    def __init__(self, fields):
+        self.aws_request_id = fields.get("request_id", "")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = fields.get("invoked_function_arn")
+        self.tenant_id = fields.get("tenant_id")
+        client = _parse_field(fields, "client_context", "Client Context")
+        self.client_context = None if client is None else ClientContext(client)
+        identity = _parse_field(fields, "cognito_identity", "Cognito Identity") or {}
+        self.identity = CognitoIdentity(
+            {
+                "cognito_identity_id": identity.get("cognitoIdentityId"),
+                "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
+            }
+        )
+        self._deadline_ms = int(fields.get("deadline_ms", 0))
+
+    def get_remaining_time_in_millis(self):
+        return max(0, self._deadline_ms - int(time.time() * 1000))
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+    def __repr__(self):
+        names = [name for name in vars(self) if not name.startswith("_")]
+        return "LambdaContext([" + ",".join(f"{name}={getattr(self, name)}" for name in names) + "])"
+
+
+def _parse_field(fields, name, title):
+    text = fields.get(name)
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        return value
+    except Exception as error:
+        raise _Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {title} JSON: {error}") from None
+
+
+class _Numbers:
+    """Lets the encoder print decimal.Decimal as a number with all its digits.
+
+    The encoder prints only its own number types bare, so a Decimal goes in as a string under a mark that no string
+    of the handler can hold by accident, and the mark and its quotes are taken away afterwards.
+    """
+
+    def __init__(self):
+        self._mark = None
+
+    def default(self, value):
+        decimal = sys.modules.get("decimal")
+        if decimal is not None and isinstance(value, decimal.Decimal):
+            if value.is_nan():
+                return float("nan")
+            if self._mark is None:
+                self._mark = "decimal:" + os.urandom(16).hex() + ":"
+            return self._mark + str(value)
+        if isinstance(value, bytes):
+            return value.decode()
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+    def encode(self, value):
+        self._mark = None
+        text = json.dumps(value, default=self.default, ensure_ascii=_ESCAPE)
+        if self._mark is not None:
+            import re
+
+            text = re.sub('"' + self._mark + '([^"]*)"', r"\1", text)
+        return text.encode()
+
+
+class _Channel:
+    """The private pair of descriptors, moved out of the handler's way."""
+
+    def __init__(self):
+        self._requests = self._move(_REQUESTS)
+        self._replies = self._move(_REPLIES)
+
+    @staticmethod
+    def _move(descriptor):
+        import fcntl
+
+        for lowest in (_HIGH, 200, 10):
+            try:
+                moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
+            except OSError:
+                continue
+            os.close(descriptor)
+            return moved
+        return descriptor
+
+    def receive(self):
+        """The next request as (fields, event), or None when there will be no more."""
+        data = os.read(self._requests, 65536)
+        if not data:
+            return None
+        while b"\n" not in data:
+            data += self._more()
+        line, data = data.split(b"\n", 1)
+        _, head_bytes, body_bytes = line.split(b" ")
+        head_bytes, total = int(head_bytes), int(head_bytes) + int(body_bytes)
+        if len(data) < total:
+            whole = bytearray(total)
+            whole[: len(data)] = data
+            rest = memoryview(whole)[len(data) :]
+            while rest:
+                count = os.readv(self._requests, [rest])
+                if count == 0:
+                    raise EOFError("the request ended early")
+                rest = rest[count:]
+            data = whole
+        head = bytes(data[:head_bytes]).decode("utf-8", "replace")
+        return dict(item.split("=", 1) for item in head.splitlines()), bytes(data[head_bytes:])
+
+    def _more(self):
+        data = os.read(self._requests, 65536)
+        if not data:
+            raise EOFError("the request ended early")
+        return data
+
+    def send(self, kind, head=b"", body=b""):
+        rest = memoryview(b"%s %d %d\n%s" % (kind, len(head), len(body), head) + body)
+        while rest:
+            rest = rest[os.write(self._replies, rest) :]
+
+
+class _Runtime:
+    def __init__(self, channel, options):
+        self._channel = channel
+        self._numbers = _Numbers()
+        self._request_id = ""
+        self._tenant_id = None
+        self._options = options
+
+    def prepare(self):
+        """The process as a handler expects it: paths, streams, logging."""
+        task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+        layers = self._options["opt"] + "/python"
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        sys.path[0:1] = [task_root, f"{layers}/lib/{version}/site-packages", layers]
+        sys.argv = ["/var/runtime/bootstrap"]
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8", line_buffering=True)
+        sys.meta_path.insert(0, _LoggingFinder(self))
+
+    def load(self, name):
+        import importlib
+
+        module_name, dot, function_name = name.rpartition(".")
+        if not dot:
+            problem = "not enough values to unpack (expected 2, got 1)"
+            raise _Fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {problem}")
+        if module_name.split(".")[0] in sys.builtin_module_names:
+            message = f"Cannot use built-in module {module_name} as a handler module"
+            raise _Fault("Runtime.BuiltInModuleConflict", message)
+        try:
+            module = importlib.import_module(module_name.replace("/", "."))
+        except ImportError as error:
+            raise _Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}") from None
+        except SyntaxError as error:
+            trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+            message = f"Syntax error in module '{module_name}': {error}"
+            raise _Fault("Runtime.UserCodeSyntaxError", message, trace) from None
+        if not hasattr(module, function_name):
+            message = f"Handler '{function_name}' missing on module '{module_name}'"
+            raise _Fault("Runtime.HandlerNotFound", message)
+        return getattr(module, function_name)
+
+    def serve(self):
+        try:
+            handler = self.load(os.environ.get("_HANDLER", ""))
+        except Exception as error:
+            self._fail(b"init-error", error)
+            return
+        self._flush()
+        self._channel.send(b"ready")
+        while True:
+            request = self._channel.receive()
+            if request is None:
+                return
+            fields, event = request
+            del request
+            self._request_id = fields.get("request_id", "")
+            self._tenant_id = fields.get("tenant_id")
+            if fields.get("trace_id"):
+                os.environ["_X_AMZN_TRACE_ID"] = fields["trace_id"]
+            else:
+                os.environ.pop("_X_AMZN_TRACE_ID", None)
+            try:
+                content_type, result = self._call(handler, fields, event)
+            except Exception as error:
+                self._fail(b"error", error)
+            else:
+                self._flush()
+                self._channel.send(b"result", b"content_type=" + content_type + b"\n", result)
+                del result
+
+    def _call(self, handler, fields, event):
+        context = LambdaContext(fields)
+        if fields.get("content_type", "application/json") == "application/json":
+            try:
+                event = json.loads(event)
+            except Exception as error:
+                raise _Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+        result = handler(event, context)
+        if isinstance(result, bytes):
+            return b"application/unknown", result
+        try:
+            return b"application/json", self._numbers.encode(result)
+        except Exception as error:
+            raise _Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+    def _fail(self, kind, error):
+        import traceback
+
+        try:
+            message = str(error)
+        except Exception:
+            message = "the exception cannot be printed"
+        if isinstance(error, _Fault):
+            type_name, stack = error.type_name, error.trace
+        else:
+            type_name = type(error).__name__
+            frames = traceback.extract_tb(error.__traceback__)
+            while frames and frames[0].filename == __file__:
+                del frames[0]
+            stack = traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames])
+        report = {"errorMessage": message, "errorType": type_name, "requestId": self._request_id, "stackTrace": stack}
+        title = f"[ERROR] {type_name}: {message}" if message else f"[ERROR] {type_name}"
+        _log("\n".join([title, "Traceback (most recent call last):"] + [line.rstrip("\n") for line in stack]))
+        self._flush()
+        head = f"type={type_name}\ncontent_type=application/json\n"
+        body = json.dumps(report, ensure_ascii=_ESCAPE)
+        self._channel.send(kind, head.encode("utf-8", "replace"), body.encode("utf-8", "replace"))
+
+    @staticmethod
+    def _flush():
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:
+                pass  # the handler has closed or replaced it
+
+    def set_up_logging(self, logging):
+        """As AWS: one handler on the root logger that names level, time and request."""
+        runtime = self
+
+        class AddRequest(logging.Filter):
+            def filter(self, record):
+                record.aws_request_id = runtime._request_id
+                record.tenant_id = runtime._tenant_id
+                return True
+
+        class ToStdout(logging.Handler):
+            def emit(self, record):
+                try:
+                    sys.stdout.write(self.format(record))
+                except Exception:
+                    self.handleError(record)
+
+        logging.Formatter.converter = time.gmtime
+        handler = ToStdout()
+        line = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+        handler.setFormatter(logging.Formatter(line, "%Y-%m-%dT%H:%M:%S"))
+        handler.addFilter(AddRequest())
+        root = logging.getLogger()
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+        if isinstance(logging.getLevelName(level), int):
+            root.setLevel(level)
+        root.addHandler(handler)
+
+
+class _LoggingFinder:
+    """Sets logging up the moment somebody imports it, which many functions never do."""
+
+    def __init__(self, runtime):
+        self._runtime = runtime
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "logging":
+            return None
+        from importlib.machinery import PathFinder
+
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_set_up(module):
+            execute(module)
+            if hasattr(module, "Formatter"):  # not a module of the function that has taken the name
+                self._runtime.set_up_logging(module)
+
+        spec.loader.exec_module = execute_and_set_up
+        return spec
+
+
+def _log(text):
+    try:
+        print(text.encode("utf-8", "backslashreplace").decode())
+    except Exception:
+        pass  # the handler has closed or replaced stdout
+
+
+_runtime = _Runtime(_Channel(), _options)  # noqa: F821, given by the loader
+_runtime.prepare()
+_runtime.serve()
