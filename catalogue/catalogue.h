@@ -1,8 +1,9 @@
 // Functions and layers, durably.
 //
-// All calls block on the disk and belong to one thread at a time (the service's catalogue thread). What a successful
-// call has done survives kill -9 and loss of power: every change is one SQLite transaction, synced.
-// Errors everywhere: kIo/kInternal when the disk or the database refuses; kLimit when the disk is full.
+// All calls block on the disk and belong to one thread at a time (the service's catalogue thread). What a
+// successful call has done survives kill -9 and loss of power: every change is one SQLite transaction,
+// synced. Errors everywhere: kIo/kInternal when the disk or the database refuses; kLimit when the disk is
+// full.
 #pragma once
 
 #include <functional>
@@ -31,25 +32,30 @@ struct Usage {
 
 class Catalogue {
  public:
-  // Opens or creates the database in `directory` (a descriptor: the path may not be reachable after root is given up),
-  // and brings it to the newest schema. Functions that were Pending or InProgress when the service died are completed.
-  // Errors: kConflict when another process holds the directory; kInvalidArgument for a database of a newer program.
+  // Opens or creates the database in `directory` (a descriptor: the path may not be reachable after root is
+  // given up), and brings it to the newest schema. Functions that were Pending or InProgress when the service
+  // died are completed. Errors: kConflict when another process holds the directory; kInvalidArgument for a
+  // database of a newer program.
   [[nodiscard]] static Result<std::unique_ptr<Catalogue>> open(int directory);
   ~Catalogue();
 
   // --- functions ---
-  // The new function is kPending with a revision; the caller completes it. Errors: kConflict if the name is taken.
+  // The new function is kPending with a revision; the caller completes it. Errors: kConflict if the name is
+  // taken.
   [[nodiscard]] Result<Function> create_function(const std::string& name, const FunctionSettings& settings,
                                                  const CodeReference& code,
                                                  const std::map<std::string, std::string>& tags);
-  // Pending → Active, or InProgress → Successful, with a new revision. Errors: kNotFound if `instance` is gone.
+  // Pending → Active, or InProgress → Successful, with a new revision. Errors: kNotFound if `instance` is
+  // gone.
   [[nodiscard]] Result<Function> complete_function(std::uint64_t instance);
   // Errors: kNotFound.
   [[nodiscard]] Result<Function> function(const std::string& name);
-  // Ordered by name; `marker` is the last page's next_marker or empty. Errors: kInvalidArgument for a foreign marker.
+  // Ordered by name; `marker` is the last page's next_marker or empty. Errors: kInvalidArgument for a foreign
+  // marker.
   [[nodiscard]] Result<Page<Function>> functions(const std::string& marker, std::size_t items_max);
-  // Replace code or settings: generation + 1, kInProgress, new revision. A non-empty `revision_id` must be the current
-  // one. Errors: kNotFound; kPrecondition (revision); kConflict (the function is Pending or InProgress).
+  // Replace code or settings: generation + 1, kInProgress, new revision. A non-empty `revision_id` must be
+  // the current one. Errors: kNotFound; kPrecondition (revision); kConflict (the function is Pending or
+  // InProgress).
   [[nodiscard]] Result<Function> update_code(const std::string& name, const CodeReference& code,
                                              const std::optional<std::string>& architecture,
                                              const std::string& revision_id);

@@ -3,12 +3,13 @@
 //   <directory>/code/<sha256>/zip      the bytes as uploaded
 //   <directory>/code/<sha256>/tree/    unpacked once, read by environments, never changed
 //
-// Both appear at once by rename(2), synced, so a killed service leaves a whole entry or none. add() and open_tree() may
-// be called from any thread.
+// Both appear at once by rename(2), synced, so a killed service leaves a whole entry or none. add() and
+// open_tree() may be called from any thread.
 //
-// Hostile zips are the normal case: no path outside the tree, no absolute path, no "..", no entry through a symlink, no
-// symlink that leaves the tree, no device, fifo or socket, no duplicate entry, bounded bytes and entries. Mode bits are
-// kept less setuid, setgid and sticky; what a zip makes unreadable can still be removed. File times are kept.
+// Hostile zips are the normal case: no path outside the tree, no absolute path, no "..", no entry through a
+// symlink, no symlink that leaves the tree, no device, fifo or socket, no duplicate entry, bounded bytes and
+// entries. Mode bits are kept less setuid, setgid and sticky; what a zip makes unreadable can still be
+// removed. File times are kept.
 #pragma once
 
 #include <memory>
@@ -32,16 +33,17 @@ class CodeStore {
   [[nodiscard]] static Result<std::unique_ptr<CodeStore>> open(int directory, Limits limits);
   ~CodeStore();
 
-  // Stores and unpacks `zip`, or finds it there. Errors: kInvalidArgument for what is not a zip or is hostile (the
-  // message says which entry and why; for our log), kTooLarge for one that unpacks beyond the limits, kLimit for a full
-  // disk.
+  // Stores and unpacks `zip`, or finds it there. Errors: kInvalidArgument for what is not a zip or is hostile
+  // (the message says which entry and why; for our log), kTooLarge for one that unpacks beyond the limits,
+  // kLimit for a full disk.
   [[nodiscard]] Result<CodeReference> add(std::string_view zip);
   // O_PATH descriptor of the unpacked tree. Errors: kNotFound.
   [[nodiscard]] Result<Fd> open_tree(const std::string& sha256_hex) const;
   // Readable descriptor of the zip as uploaded. Errors: kNotFound.
   [[nodiscard]] Result<Fd> open_zip(const std::string& sha256_hex) const;
-  // For environments without namespaces: a directory that merges the trees of `layers` in order, later ones winning, by
-  // hard links (copies across file systems). Made once per list. Returns its descriptor. Errors: kNotFound, kLimit.
+  // For environments without namespaces: a directory that merges the trees of `layers` in order, later ones
+  // winning, by hard links (copies across file systems). Made once per list. Returns its descriptor. Errors:
+  // kNotFound, kLimit.
   [[nodiscard]] Result<Fd> merged_tree(const std::vector<std::string>& layers);
   // Removes every entry whose SHA-256 is not in `in_use` and that is not being added. Returns how many.
   [[nodiscard]] Result<std::size_t> remove_unused(const std::vector<std::string>& in_use);

@@ -14,8 +14,8 @@ namespace ogni::catalogue {
 
 // A zip in the code store.
 struct CodeReference {
-  std::string sha256_hex;           // of the zip: the key of the store
-  std::uint64_t zip_bytes = 0;      // CodeSize
+  std::string sha256_hex;       // of the zip: the key of the store
+  std::uint64_t zip_bytes = 0;  // CodeSize
   std::uint64_t unzipped_bytes = 0;
   std::string sha256_base64() const;  // CodeSha256, as the API prints it
 };
@@ -42,14 +42,15 @@ struct FunctionSettings {
   std::string tracing_mode = "PassThrough";
   std::optional<std::map<std::string, std::string>> environment;  // absent if never given
   std::vector<LayerReference> layers;
-  // A JSON object with the members that are stored and returned but do not act yet (VpcConfig, DeadLetterConfig,
-  // KMSKeyArn, FileSystemConfigs, ImageConfig, SnapStart, LoggingConfig, …), as the API returns them.
+  // A JSON object with the members that are stored and returned but do not act yet (VpcConfig,
+  // DeadLetterConfig, KMSKeyArn, FileSystemConfigs, ImageConfig, SnapStart, LoggingConfig, …), as the API
+  // returns them.
   std::string inert_json = "{}";
 };
 
 // One function at one moment: $LATEST. A value; never changes once handed out.
 struct Function {
-  std::uint64_t instance = 0;  // never reused: a deleted and recreated function is another one
+  std::uint64_t instance = 0;    // never reused: a deleted and recreated function is another one
   std::uint64_t generation = 0;  // counts up with each change of code or settings of this instance
   std::string name;
   std::string version = "$LATEST";
