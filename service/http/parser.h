@@ -1,0 +1,50 @@
+// Beast's HTTP/1.1 parser behind a small interface: the head of a request into a Request, and chunked bodies.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "service/http/message.h"
+
+namespace ogni::http {
+
+class RequestParser {
+ public:
+  explicit RequestParser(std::size_t head_bytes_max);
+  ~RequestParser();
+  RequestParser(RequestParser&&) noexcept;
+
+  enum class Body { kNone, kLength, kChunked };
+  struct Head {
+    std::size_t bytes = 0;  // consumed; 0 when the head is not complete yet
+    Body body = Body::kNone;
+    std::uint64_t body_bytes = 0;  // of a kLength body
+    bool keep_alive = false;
+    bool is_http_1_0 = false;
+    bool expects_continue = false;
+  };
+  // `bytes` is everything received since the last request, from its first byte on. Call again with more bytes
+  // after the same ones until the head is complete. Errors: kInvalidArgument for what is not HTTP; kTooLarge
+  // beyond head_bytes_max.
+  [[nodiscard]] Result<Head> parse_head(std::string_view bytes, Request& request);
+
+  struct Chunks {
+    std::size_t bytes = 0;  // consumed; the rest has to be given again, with more behind it
+    bool complete = false;
+  };
+  // After a head with Body::kChunked. Appends what it finds to `body`. Errors: kInvalidArgument; kTooLarge
+  // when `body` would pass `body_bytes_max`.
+  [[nodiscard]] Result<Chunks> parse_chunks(std::string_view bytes, std::string& body, std::size_t body_bytes_max);
+
+  // Before the next request of the connection.
+  void reset();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ogni::http

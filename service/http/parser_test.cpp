@@ -1,0 +1,53 @@
+#include "service/http/parser.h"
+
+#include <gtest/gtest.h>
+
+namespace ogni::http {
+namespace {
+
+TEST(RequestParser, WaitsForTheWholeHeadThenFillsTheRequest) {
+  const std::string bytes =
+      "PUT /a%20b?c=d HTTP/1.1\r\nHost: localhost\r\nx-one:  1 \r\nX-One: 2\r\nContent-Length: 7\r\n\r\nrest";
+  RequestParser parser(1024);
+  Request request;
+
+  for (std::size_t size = 0; size < bytes.size() - 4; ++size) {
+    ASSERT_EQ(parser.parse_head(std::string_view(bytes).substr(0, size), request).value().bytes, 0U);
+  }
+  const RequestParser::Head head = parser.parse_head(bytes, request).value();
+
+  EXPECT_EQ(head.bytes, bytes.size() - 4);
+  EXPECT_EQ(head.body, RequestParser::Body::kLength);
+  EXPECT_EQ(head.body_bytes, 7U);
+  EXPECT_TRUE(head.keep_alive);
+  EXPECT_EQ(request.method(), Method::kPut);
+  EXPECT_EQ(request.path(), "/a%20b");
+  EXPECT_EQ(request.query_value("c"), "d");
+  EXPECT_EQ(request.header("X-ONE"), "1");
+  EXPECT_EQ(request.count_headers("x-one"), 2U);
+  EXPECT_EQ(request.find_header("x-two"), std::nullopt);
+}
+
+TEST(RequestParser, KnowsWhenAConnectionMayGoOn) {
+  const auto keep_alive = [](std::string bytes) {
+    RequestParser parser(1024);
+    Request request;
+    return parser.parse_head(bytes + "\r\n\r\n", request).value().keep_alive;
+  };
+  EXPECT_TRUE(keep_alive("GET / HTTP/1.1"));
+  EXPECT_FALSE(keep_alive("GET / HTTP/1.1\r\nConnection: close"));
+  EXPECT_FALSE(keep_alive("GET / HTTP/1.0"));
+  EXPECT_TRUE(keep_alive("GET / HTTP/1.0\r\nConnection: keep-alive"));
+}
+
+TEST(RequestParser, KeepsValuesWholeAndOneResponseHeaderOneLine) {
+  Response response(200);
+  response.add_header("X-A", "v\r\nX-B: injected");
+
+  EXPECT_EQ(response.header_text(), "X-A: v  X-B: injected\r\n");
+  EXPECT_EQ(response.header("x-a"), "v  X-B: injected");
+  EXPECT_EQ(response.header("X-B"), "");
+}
+
+}  // namespace
+}  // namespace ogni::http
