@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -80,7 +82,8 @@ class [[nodiscard]] Environment {
   int log_descriptor() const { return handles_.log.get(); }
 
   // Starts the program. At most one runs at a time: not before the previous one's Exited or StartFailed was received.
-  // May be called before Listening was received, in namespaces, where the port is known. Errors: kUnavailable.
+  // May be called before Listening was received, in namespaces, where the port is known. Errors: kUnavailable;
+  // kTooLarge when the program's texts have more than about 128 KiB.
   [[nodiscard]] Result<void> start(const Program& program);
   // SIGKILL to every process but the init; Exited follows unless nothing runs. Errors: kUnavailable.
   [[nodiscard]] Result<void> kill();
@@ -97,7 +100,11 @@ class [[nodiscard]] Environment {
   [[nodiscard]] Result<std::uint64_t> memory_bytes() const;
 
  private:
+  // How often the cgroup's OOM killer has acted; 0 without cgroup.
+  std::uint64_t oom_kills() const;
+
   Handles handles_;
+  std::uint64_t oom_kills_seen_ = 0;
 };
 
 }  // namespace ogni::sandbox

@@ -4,7 +4,7 @@
 // over a socketpair; the launcher answers with descriptors. When the daemon's end closes, for whatever reason, the
 // launcher ends every environment, removes what it made, and exits.
 //
-// Not thread-safe: one thread (the reactor) owns a Launcher. Nothing here blocks except start().
+// Not thread-safe: one thread (the reactor) owns a Launcher. Nothing here blocks except start() and the destructor.
 #pragma once
 
 #include <sys/types.h>
@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -72,7 +73,9 @@ class [[nodiscard]] Launcher {
   [[nodiscard]] static Result<Launcher> start(const Options& options);
 
   Launcher(Launcher&&) noexcept = default;
-  Launcher& operator=(Launcher&&) noexcept = default;
+  Launcher& operator=(Launcher&& other) noexcept;
+  // Ends the launcher and with it every environment, and waits until all is removed (a few seconds at most).
+  ~Launcher();
 
   // Readable when receive() has something to say.
   int descriptor() const { return socket_.get(); }
@@ -86,7 +89,8 @@ class [[nodiscard]] Launcher {
   [[nodiscard]] Result<std::optional<LauncherReply>> receive();
 
  private:
-  Launcher(Fd socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
+  Launcher(Fd socket, Fd process, pid_t pid) : process_(std::move(process)), socket_(std::move(socket)), pid_(pid) {}
+  Fd process_;  // its pidfd
   Fd socket_;
   pid_t pid_ = -1;
 };

@@ -1,0 +1,90 @@
+#include "sandbox/environment.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+
+#include "base/system.h"
+#include "sandbox/wire.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+Result<void> send(int control, const std::string& bytes) {
+  if (bytes.size() > wire::kControlBytesMax) {
+    return failure(ErrorCode::kTooLarge, "a program with this many arguments and variables cannot be started");
+  }
+  auto sent = send_message(control, bytes);
+  if (!sent) return failure(ErrorCode::kUnavailable, "environment: " + sent.error().message());
+  return {};
+}
+
+// The number after `name` and a blank, at the start of a line of a cgroup's "name value" file.
+std::optional<std::uint64_t> field(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ' ') {
+      std::uint64_t value = 0;
+      const std::string_view digits = line.substr(name.size() + 1);
+      if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc()) return value;
+    }
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<void> Environment::start(const Program& program) { return send(handles_.control.get(), wire::encode(program)); }
+
+Result<void> Environment::kill() { return send(handles_.control.get(), wire::encode(wire::Kill{})); }
+
+Result<void> Environment::signal(int number) {
+  return send(handles_.control.get(), wire::encode(wire::Signal{.number = number}));
+}
+
+Result<void> Environment::measure() { return send(handles_.control.get(), wire::encode(wire::Measure{})); }
+
+Result<std::optional<Event>> Environment::receive() {
+  auto message = receive_message(handles_.control.get(), 16 * 1024);
+  if (!message) {
+    if (message.error().system_error() == EAGAIN) return std::nullopt;
+    return failure(ErrorCode::kUnavailable, "environment: " + message.error().message());
+  }
+  auto event = wire::decode_event(*message);
+  if (!event) return failure(ErrorCode::kUnavailable, "environment: an event that is none");
+  if (auto* exited = std::get_if<Exited>(&*event)) {
+    const std::uint64_t kills = oom_kills();
+    exited->out_of_memory = kills > oom_kills_seen_;
+    oom_kills_seen_ = kills;
+  }
+  return event;
+}
+
+Result<std::uint64_t> Environment::memory_bytes() const {
+  if (!handles_.memory_stat) return failure(ErrorCode::kNotFound, "no memory cgroup");
+  std::array<char, 8192> buffer;
+  const ssize_t count = ::pread(handles_.memory_stat.get(), buffer.data(), buffer.size(), 0);
+  if (count < 0) return failure(Error::from_errno("read memory.stat"));
+  const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
+  // Version 2 says "anon", version 1 "rss", which excludes shared memory too.
+  auto anonymous = field(text, "anon");
+  if (!anonymous) anonymous = field(text, "rss");
+  const auto shared = field(text, "shmem");
+  if (!anonymous || !shared) return failure(ErrorCode::kIo, "memory.stat does not tell what is in use");
+  return *anonymous + *shared;
+}
+
+std::uint64_t Environment::oom_kills() const {
+  if (!handles_.cgroup) return 0;
+  for (const char* name : {"memory.events", "memory.oom_control"}) {
+    const auto text = read_file_at(handles_.cgroup.get(), name, 4096);
+    if (text) return field(*text, "oom_kill").value_or(0);
+  }
+  return 0;
+}
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,233 @@
+#include "sandbox/environment_maker.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/system.h"
+#include "sandbox/kernel.h"
+#include "sandbox/user_namespace.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+constexpr std::uint64_t kNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr std::uint64_t kTmpBytesDefault = 512 << 20;  // AWS's
+// Of each environment the launcher keeps two descriptors, and needs a few dozen to make one.
+constexpr rlim_t kDescriptorsPerEnvironment = 2;
+constexpr rlim_t kDescriptorsApart = 100;
+constexpr auto kRemovalPause = std::chrono::milliseconds(10);
+constexpr int kRemovalTriesMax = 500;
+constexpr auto kEndTimeMax = std::chrono::seconds(5);
+
+// How many environments the limit on descriptors, raised as far as it goes, lets us have.
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kDescriptorsApart) return 1;
+  return std::min<std::size_t>(kEnvironmentsMax, (limit.rlim_cur - kDescriptorsApart) / kDescriptorsPerEnvironment);
+}
+
+struct Pipe {
+  Fd read;
+  Fd write;
+};
+// The environment's standard output. Its file belongs to the program's user, who may open /dev/stdout.
+Result<Pipe> make_log(uid_t uid, gid_t gid) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return failure(Error::from_errno("pipe"));
+  Pipe pipe{.read = Fd(fds[0]), .write = Fd(fds[1])};
+  // Only the reader must never wait; the two ends are two open files.
+  if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl log"));
+  if (::fchown(pipe.write.get(), uid, gid) != 0) return failure(Error::from_errno("chown log"));
+  return pipe;
+}
+
+bool reap(const Fd& process) {
+  siginfo_t information{};
+  const int result = ::waitid(P_PIDFD, static_cast<id_t>(process.get()), &information, WEXITED | WNOHANG);
+  return result != 0 ? errno != EINTR : information.si_pid != 0;
+}
+
+}  // namespace
+
+Result<EnvironmentMaker> EnvironmentMaker::create(const LauncherOptions& options) {
+  Fd ended(::epoll_create1(EPOLL_CLOEXEC));
+  if (!ended) return failure(Error::from_errno("epoll_create"));
+  EnvironmentMaker maker(options, ::geteuid() == 0, std::move(ended));
+  if (auto prepared = maker.prepare(); !prepared) return failure(std::move(prepared).error());
+  return maker;
+}
+
+Result<void> EnvironmentMaker::prepare() {
+  environments_max_ = raise_descriptor_limit();
+  if (is_root_) environments_max_ = std::min<std::size_t>(environments_max_, options_.uids);
+  // Before the mount namespaces, since from the lean one no cgroup can be seen.
+  if (auto cgroups = MemoryCgroups::open(options_.tag)) cgroups_.emplace(std::move(*cgroups));
+  if (options_.strength == Strength::kProcess) {
+    // Orphans of an init that was killed come here instead of the host's init.
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failure(Error::from_errno("subreaper"));
+    return {};
+  }
+  if (!is_root_) {
+    if (auto entered = enter_user_namespace(); !entered) return entered;
+  }
+  auto mounts = MountNamespaces::create();
+  if (!mounts) return failure(std::move(mounts).error());
+  mounts_.emplace(std::move(*mounts));
+  return {};
+}
+
+uid_t EnvironmentMaker::uid_of(std::uint32_t slot) const {
+  if (!is_root_) return ::geteuid();
+  if (options_.strength == Strength::kNamespace) return options_.first_uid + slot;
+  return options_.process.uid;
+}
+
+gid_t EnvironmentMaker::gid_of(std::uint32_t slot) const {
+  if (!is_root_) return ::getegid();
+  if (options_.strength == Strength::kNamespace) return options_.first_uid + slot;
+  return options_.process.gid;
+}
+
+Result<EnvironmentMaker::Made> EnvironmentMaker::make(const wire::MakeEnvironment& request,
+                                                      std::vector<Fd> descriptors) {
+  if (request.strength != options_.strength) {
+    return failure(ErrorCode::kInvalidArgument, "this launcher makes environments of another strength");
+  }
+  const std::size_t codes = (request.has_task ? 1U : 0U) + (request.has_runtime ? 1U : 0U);
+  if (descriptors.size() != codes + request.layers) {
+    return failure(ErrorCode::kInvalidArgument, "descriptors are missing, or too many");
+  }
+  if (living_.contains(request.id)) return failure(ErrorCode::kConflict, "an environment with this id lives");
+  if (living_.size() >= environments_max_) return failure(ErrorCode::kLimit, "too many environments");
+
+  Trees trees;
+  if (mounts_) {
+    CodeDirectories code;
+    if (request.has_task) code.task = descriptors[0].get();
+    if (request.has_runtime) code.runtime = descriptors[codes - 1].get();
+    code.layers = std::span(descriptors).subspan(codes);
+    auto taken = mounts_->take_trees(code);
+    if (!taken) return failure(std::move(taken).error());
+    trees = std::move(*taken);
+  }
+  return make_living(request, trees);
+}
+
+Result<EnvironmentMaker::Made> EnvironmentMaker::make_living(const wire::MakeEnvironment& request, const Trees& trees) {
+  std::uint32_t slot = next_slot_;
+  if (!free_slots_.empty()) slot = free_slots_.back();
+  const uid_t uid = uid_of(slot);
+  const gid_t gid = gid_of(slot);
+  const std::uint64_t tmp_bytes = request.tmp_bytes != 0 ? request.tmp_bytes : kTmpBytesDefault;
+
+  auto control = socket_pair();
+  if (!control) return failure(std::move(control).error());
+  if (::fcntl(control->first.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl control"));
+  auto lifeline = socket_pair();
+  if (!lifeline) return failure(std::move(lifeline).error());
+  auto log = make_log(uid, gid);
+  if (!log) return failure(std::move(log).error());
+
+  Made made;
+  std::string cgroup_name;
+  if (cgroups_) {
+    // The files of /tmp are memory too, and are charged here.
+    const std::uint64_t limit = request.memory_bytes != 0 ? request.memory_bytes + tmp_bytes : 0;
+    cgroup_name = std::to_string(request.id);
+    auto cgroup = cgroups_->create(cgroup_name, limit);
+    if (!cgroup) return failure(std::move(cgroup).error());
+    made.cgroup = std::move(*cgroup);
+  }
+
+  const int tasks = made.cgroup && made.cgroup->tasks ? made.cgroup->tasks.get() : -1;
+  const int into = made.cgroup && tasks < 0 ? made.cgroup->directory.get() : -1;
+  auto init = fork_into(mounts_ ? kNamespaces : 0, into);
+  if (init && init->pid == 0) {
+    run_init(
+        {.control = control->second.get(), .lifeline = lifeline->second.get(), .log = log->write.get(), .tasks = tasks},
+        options_.strength, options_.process);
+  }
+  Result<void> begun;
+  if (init) {
+    if (mounts_) begun = map_environment_ids(init->pid, uid, gid);
+    if (begun) begun = send_begin(lifeline->first.get());
+    if (begun && mounts_) begun = send_trees(lifeline->first.get(), trees, tmp_bytes);
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = request.id}};
+    if (begun && ::epoll_ctl(ended_.get(), EPOLL_CTL_ADD, init->process.get(), &event) != 0) {
+      begun = failure(Error::from_errno("watch the init"));
+    }
+    if (begun) {
+      made.process = Fd(::fcntl(init->process.get(), F_DUPFD_CLOEXEC, 0));
+      if (!made.process) begun = failure(Error::from_errno("duplicate the pidfd"));
+    }
+  } else {
+    begun = failure(std::move(init).error());
+  }
+  if (!begun) {
+    if (init) {
+      lifeline->first.reset();  // it ends before it has begun
+      (void)wait_readable(init->process.get(), kEndTimeMax);
+      (void)reap(init->process);
+    }
+    if (!cgroup_name.empty() && !cgroups_->remove(cgroup_name)) removals_.push_back({.cgroup = cgroup_name});
+    return failure(std::move(begun).error());
+  }
+  if (free_slots_.empty()) {
+    ++next_slot_;
+  } else {
+    free_slots_.pop_back();
+  }
+  living_.emplace(request.id, Living{.process = std::move(init->process),
+                                     .lifeline = std::move(lifeline->first),
+                                     .slot = slot,
+                                     .cgroup = std::move(cgroup_name)});
+  made.control = std::move(control->first);
+  made.log = std::move(log->read);
+  return made;
+}
+
+void EnvironmentMaker::bury(std::map<std::uint64_t, Living>::iterator ended) {
+  Living& living = ended->second;
+  free_slots_.push_back(living.slot);
+  if (!living.cgroup.empty()) removals_.push_back({.cgroup = std::move(living.cgroup)});
+  living_.erase(ended);
+}
+
+std::optional<std::chrono::milliseconds> EnvironmentMaker::clear_away() {
+  std::array<epoll_event, 64> events;
+  const int count = ::epoll_wait(ended_.get(), events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const auto found = living_.find(events[static_cast<std::size_t>(i)].data.u64);
+    if (found != living_.end() && reap(found->second.process)) bury(found);
+  }
+  std::erase_if(removals_, [this](Removal& removal) {
+    return cgroups_->remove(removal.cgroup) || ++removal.tries >= kRemovalTriesMax;
+  });
+  if (removals_.empty()) return std::nullopt;
+  return kRemovalPause;
+}
+
+void EnvironmentMaker::end_all() {
+  for (auto& [id, living] : living_) living.lifeline.reset();
+  const auto deadline = std::chrono::steady_clock::now() + kEndTimeMax;
+  while (!living_.empty() && std::chrono::steady_clock::now() < deadline) {
+    (void)wait_readable(ended_.get(), std::chrono::milliseconds(100));
+    (void)clear_away();
+  }
+}
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,93 @@
+// The launcher's work: makes environments on the daemon's request and clears away what is left when one ends.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/init.h"
+#include "sandbox/launcher.h"
+#include "sandbox/mount_namespaces.h"
+#include "sandbox/wire.h"
+
+namespace ogni::sandbox {
+
+inline constexpr std::size_t kEnvironmentsMax = 10'000;
+
+// Everything a launcher is told when it is started.
+struct LauncherOptions {
+  Strength strength = Strength::kNamespace;
+  std::string tag;
+  uid_t first_uid = 0;
+  std::uint32_t uids = 0;
+  ProcessIds process;
+};
+
+class EnvironmentMaker {
+ public:
+  // Prepares this process: user and mount namespaces, template, cgroups. Errors name the step.
+  [[nodiscard]] static Result<EnvironmentMaker> create(const LauncherOptions& options);
+
+  // What the daemon gets.
+  struct Made {
+    Fd control;
+    Fd process;
+    Fd log;
+    std::optional<MemoryCgroup> cgroup;
+  };
+  // Does not wait for the environment: its init reports over `control`. Nothing is left on error.
+  // Errors: kLimit, kConflict (an environment with this id lives), kInvalidArgument, kIo.
+  [[nodiscard]] Result<Made> make(const wire::MakeEnvironment& request, std::vector<Fd> descriptors);
+
+  // Readable when an init has ended: an epoll descriptor. Then call clear_away(); and again after the time that it
+  // returns, if any.
+  int descriptor() const { return ended_.get(); }
+  std::optional<std::chrono::milliseconds> clear_away();
+
+  // Ends every environment and waits, within bounds, until all are gone.
+  void end_all();
+
+  // The launcher cannot go on.
+  bool broken() const { return mounts_ && mounts_->lost(); }
+
+ private:
+  struct Living {
+    Fd process;
+    Fd lifeline;  // closing it ends the environment
+    std::uint32_t slot = 0;
+    std::string cgroup;  // name, if it has one
+  };
+  struct Removal {
+    std::string cgroup;
+    int tries = 0;
+  };
+
+  EnvironmentMaker(LauncherOptions options, bool is_root, Fd ended)
+      : options_(std::move(options)), is_root_(is_root), ended_(std::move(ended)) {}
+  Result<void> prepare();
+  Result<Made> make_living(const wire::MakeEnvironment& request, const Trees& trees);
+  uid_t uid_of(std::uint32_t slot) const;
+  gid_t gid_of(std::uint32_t slot) const;
+  void bury(std::map<std::uint64_t, Living>::iterator ended);
+
+  LauncherOptions options_;
+  bool is_root_;
+  Fd ended_;
+  std::size_t environments_max_ = kEnvironmentsMax;
+  std::optional<MountNamespaces> mounts_;
+  std::optional<MemoryCgroups> cgroups_;
+  std::map<std::uint64_t, Living> living_;  // by id
+  std::vector<Removal> removals_;           // cgroups that the kernel still thinks are in use
+  std::vector<std::uint32_t> free_slots_;
+  std::uint32_t next_slot_ = 0;
+};
+
+}  // namespace ogni::sandbox

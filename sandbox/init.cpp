@@ -1,0 +1,306 @@
+#include "sandbox/init.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/system.h"
+#include "sandbox/environment_mounts.h"
+#include "sandbox/network.h"
+#include "sandbox/privileges.h"
+#include "sandbox/process_tree.h"
+#include "sandbox/program.h"
+#include "sandbox/user_namespace.h"
+#include "sandbox/wire.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+// Where the init's descriptors are, from its first step on.
+constexpr int kControl = 3;
+constexpr int kLifeline = 4;
+constexpr int kLog = 5;
+constexpr int kTasks = 6;
+constexpr const char* kHostname = "sandbox";
+// While processes are being killed that may fork meanwhile: how often to look again.
+constexpr int kKillAgainMs = 5;
+constexpr int kKillTriesMax = 2'000;
+
+struct TreesHeader {
+  std::uint64_t tmp_bytes = 0;
+  bool has_task = false;
+  bool has_runtime = false;
+  bool has_opt = false;
+};
+
+// Moves the descriptors to their places and closes every other one: the launcher's and other environments' ends.
+Result<void> arrange_descriptors(const InitDescriptors& given) {
+  std::array<std::pair<int, int>, 4> moves = {
+      {{given.control, kControl}, {given.lifeline, kLifeline}, {given.log, kLog}, {given.tasks, kTasks}}};
+  for (auto& [from, to] : moves) {
+    if (from < 0) continue;
+    from = ::fcntl(from, F_DUPFD, kTasks + 1);
+    if (from < 0) return failure(Error::from_errno("arrange descriptors"));
+  }
+  for (const auto& [from, to] : moves) {
+    if (from < 0) {
+      ::close(to);
+    } else if (::dup3(from, to, O_CLOEXEC) < 0) {
+      return failure(Error::from_errno("arrange descriptors"));
+    }
+  }
+  if (::syscall(SYS_close_range, kTasks + 1, ~0U, 0U) != 0) return failure(Error::from_errno("close_range"));
+  return {};
+}
+
+// From here on nothing of the launcher's terminal or log can be reached.
+Result<void> silence_standard_descriptors() {
+  const auto null = open_file("/dev/null", O_RDWR);
+  if (!null) return failure(null.error());
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::dup2(null->get(), standard) < 0) return failure(Error::from_errno("dup2"));
+  }
+  return {};
+}
+
+Result<void> expect_begin() {
+  auto message = receive_message(kLifeline, 16);
+  if (!message) return failure(std::move(message).error());
+  return {};
+}
+
+Result<void> join_cgroup() {
+  // Fails with EBADF where there is none to join by this way.
+  if (::write(kTasks, "0", 1) != 1 && errno != EBADF) return failure(Error::from_errno("join cgroup"));
+  ::close(kTasks);
+  return {};
+}
+
+Result<std::pair<Trees, std::uint64_t>> receive_trees() {
+  auto message = receive_message(kLifeline, sizeof(TreesHeader));
+  if (!message) return failure(std::move(message).error());
+  TreesHeader header;
+  std::memcpy(&header, message->bytes.data(), std::min(message->bytes.size(), sizeof header));
+  Trees trees;
+  std::size_t next = 0;
+  const auto take = [&](bool there, Fd& tree) {
+    if (there && next < message->descriptors.size()) tree = std::move(message->descriptors[next++]);
+  };
+  take(true, trees.root);
+  take(header.has_task, trees.task);
+  take(header.has_runtime, trees.runtime);
+  take(header.has_opt, trees.opt);
+  return std::pair(std::move(trees), header.tmp_bytes);
+}
+
+Result<Listener> set_up_namespaces() {
+  if (auto ok = expect_begin(); !ok) return failure(std::move(ok).error().within("begin"));
+  if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
+  if (auto ok = become_user(kEnvironmentUid, kEnvironmentGid); !ok) return failure(std::move(ok).error());
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // beside the lifeline; taking ids had cleared it
+  if (::sethostname(kHostname, std::strlen(kHostname)) != 0) return failure(Error::from_errno("sethostname"));
+  if (auto ok = raise_loopback(); !ok) return failure(std::move(ok).error());
+  auto listener = listen_on_loopback(kServerPort);
+  if (!listener) return listener;
+  auto proc = make_proc();
+  if (!proc) return failure(std::move(proc).error());
+
+  auto received = receive_trees();
+  if (!received) return failure(std::move(received).error().within("trees"));
+  const auto& [trees, tmp_bytes] = *received;
+  if (auto ok = become_environment_root(trees, *proc, tmp_bytes); !ok) return failure(std::move(ok).error());
+  if (auto ok = silence_standard_descriptors(); !ok) return failure(std::move(ok).error());
+  if (auto ok = drop_privileges(); !ok) return failure(std::move(ok).error());
+  return listener;
+}
+
+Result<Listener> set_up_process(const ProcessIds& ids) {
+  if (auto ok = expect_begin(); !ok) return failure(std::move(ok).error().within("begin"));
+  if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
+  if (ids.uid != 0) {
+    if (auto ok = become_user(ids.uid, ids.gid); !ok) return failure(std::move(ok).error());
+  }
+  ::setsid();
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failure(Error::from_errno("subreaper"));
+  auto listener = listen_on_loopback(0);
+  if (!listener) return listener;
+  if (auto ok = silence_standard_descriptors(); !ok) return failure(std::move(ok).error());
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure(Error::from_errno("no_new_privs"));
+  return listener;
+}
+
+void report(const Event& event, std::span<const int> descriptors = {}) {
+  // Blocks while the daemon does not read; fails when it is gone, which the loop then sees for itself.
+  (void)send_message(kControl, wire::encode(event), descriptors);
+}
+
+// Serves the control socket until either peer is gone. At most one program at a time.
+class Init {
+ public:
+  Init(Strength strength, Fd children)
+      : strength_(strength),
+        reach_(strength == Strength::kNamespace ? Reach::kNamespace : Reach::kDescendants),
+        children_(std::move(children)) {}
+
+  void run() {
+    while (!over_) {
+      std::array<pollfd, 3> waiting = {{{.fd = kControl, .events = POLLIN, .revents = 0},
+                                        {.fd = kLifeline, .events = POLLIN, .revents = 0},
+                                        {.fd = children_.get(), .events = POLLIN, .revents = 0}}};
+      if (::poll(waiting.data(), waiting.size(), ended_ ? kKillAgainMs : -1) < 0 && errno != EINTR) break;
+      if (waiting[1].revents != 0) break;
+      if (waiting[2].revents != 0) take_signal();
+      reap();
+      if (waiting[0].revents != 0) serve();
+    }
+    leave();
+  }
+
+ private:
+  void take_signal() {
+    signalfd_siginfo information;
+    const ssize_t size = ::read(children_.get(), &information, sizeof information);
+    (void)size;
+  }
+
+  void reap() {
+    for (;;) {
+      int status = 0;
+      rusage used{};
+      const pid_t pid = ::wait4(-1, &status, WNOHANG | __WALL, &used);
+      if (pid <= 0) {
+        if (pid < 0 && errno == ECHILD) nobody_is_left();
+        break;
+      }
+      max_rss_bytes_ = std::max(max_rss_bytes_, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
+      if (pid == program_) {
+        program_.reset();
+        ended_ = status;
+        kill_all(reach_);
+      }
+    }
+    if (ended_) kill_all(reach_);
+  }
+
+  void nobody_is_left() {
+    if (!ended_) return;
+    report(Exited{.wait_status = *std::exchange(ended_, std::nullopt), .max_rss_bytes = max_rss_bytes_});
+  }
+
+  void serve() {
+    std::array<char, wire::kControlBytesMax> buffer;
+    const ssize_t size = ::recv(kControl, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size <= 0 || size > static_cast<ssize_t>(buffer.size())) {
+      over_ = true;
+      return;
+    }
+    const auto request = wire::decode_control_request(std::string_view(buffer.data(), static_cast<std::size_t>(size)));
+    if (!request) {
+      over_ = true;  // whoever speaks so is not the daemon
+    } else if (const auto* program = std::get_if<Program>(&*request)) {
+      start(*program);
+    } else if (std::holds_alternative<wire::Kill>(*request)) {
+      if (program_) kill_all(reach_);
+    } else if (const auto* signal = std::get_if<wire::Signal>(&*request)) {
+      if (program_) ::kill(*program_, signal->number);
+    } else {
+      report(Measured{.pss_bytes = sum_pss_bytes(reach_), .max_rss_bytes = max_rss_bytes_});
+    }
+  }
+
+  void start(const Program& program) {
+    if (program_ || ended_) {
+      report(StartFailed{.step = StartFailed::Step::kOther, .path = "", .error = EBUSY});
+      return;
+    }
+    auto started = start_program(program, strength_, kLog);
+    if (const pid_t* pid = std::get_if<pid_t>(&started)) {
+      program_ = *pid;
+    } else {
+      report(std::get<StartFailed>(std::move(started)));
+    }
+  }
+
+  // In a namespace the kernel does this when PID 1 ends.
+  void leave() {
+    if (reach_ == Reach::kNamespace) return;
+    for (int tries = 0; tries < kKillTriesMax; ++tries) {
+      kill_all(reach_);
+      while (::wait4(-1, nullptr, WNOHANG | __WALL, nullptr) > 0) {
+      }
+      if (::wait4(-1, nullptr, WNOHANG | __WALL, nullptr) < 0 && errno == ECHILD) return;
+      ::poll(nullptr, 0, kKillAgainMs);
+    }
+  }
+
+  const Strength strength_;
+  const Reach reach_;
+  const Fd children_;  // signalfd of SIGCHLD
+  std::optional<pid_t> program_;
+  std::optional<int> ended_;  // the program's wait status while the rest is being killed
+  std::uint64_t max_rss_bytes_ = 0;
+  bool over_ = false;
+};
+
+Result<Fd> watch_children() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  const int fd = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0) return failure(Error::from_errno("signalfd"));
+  return Fd(fd);
+}
+
+}  // namespace
+
+void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids) {
+  ::prctl(PR_SET_NAME, "ogni-init", 0, 0, 0);
+  if (auto arranged = arrange_descriptors(descriptors); !arranged) ::_exit(1);
+  auto listener = strength == Strength::kNamespace ? set_up_namespaces() : set_up_process(ids);
+  auto children = watch_children();
+  if (!listener || !children) {
+    const Error& error = !listener ? listener.error() : children.error();
+    report(Failed{.message = error.message()});
+    ::_exit(1);
+  }
+  const std::array passed = {listener->socket.get()};
+  report(Listening{.socket = Fd(), .port = listener->port}, passed);
+  listener->socket.reset();
+  Init(strength, std::move(*children)).run();
+  ::_exit(0);
+}
+
+Result<void> send_begin(int lifeline) { return send_message(lifeline, "b"); }
+
+Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes) {
+  TreesHeader header;
+  header.tmp_bytes = tmp_bytes;
+  header.has_task = static_cast<bool>(trees.task);
+  header.has_runtime = static_cast<bool>(trees.runtime);
+  header.has_opt = static_cast<bool>(trees.opt);
+  std::vector<int> descriptors = {trees.root.get()};
+  for (const Fd* tree : {&trees.task, &trees.runtime, &trees.opt}) {
+    if (*tree) descriptors.push_back(tree->get());
+  }
+  return send_message(lifeline, std::string_view(reinterpret_cast<const char*>(&header), sizeof header), descriptors);
+}
+
+}  // namespace ogni::sandbox

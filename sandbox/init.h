@@ -1,0 +1,41 @@
+// The init of an environment: makes it from the inside, then starts programs in it, reaps, and reports.
+//
+// In a namespace environment it is PID 1: when it ends, the kernel ends everything in there. It ends when the daemon's
+// end of its control socket closes, or the launcher's end of its lifeline. It is a clone of the launcher, not a program
+// of its own, so that a cold start pays for no exec.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "sandbox/launcher.h"
+#include "sandbox/mount_namespaces.h"
+
+namespace ogni::sandbox {
+
+// What the launcher's clone holds when it becomes an init. Everything else that is open gets closed.
+struct InitDescriptors {
+  int control = -1;
+  int lifeline = -1;
+  int log = -1;    // write end
+  int tasks = -1;  // of a cgroup v1, or -1
+};
+
+// Process environments as root: the ids to take. 0 = keep.
+struct ProcessIds {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// Never returns; the process ends with it.
+[[noreturn]] void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids);
+
+// The launcher's words over the lifeline, two steps: that the init may begin (its ids are mapped), and what the
+// environment is made of. Between them an environment is blank: it can serve any function.
+[[nodiscard]] Result<void> send_begin(int lifeline);
+[[nodiscard]] Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes);
+
+}  // namespace ogni::sandbox

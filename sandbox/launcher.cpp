@@ -1,0 +1,184 @@
+#include "sandbox/launcher.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+
+#include "base/system.h"
+#include "sandbox/kernel.h"
+#include "sandbox/launcher_socket.h"
+#include "sandbox/wire.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+constexpr auto kStartTimeMax = std::chrono::seconds(20);
+constexpr auto kEndTimeMax = std::chrono::seconds(10);
+
+bool is_tag(std::string_view tag) {
+  return !tag.empty() && tag.size() <= 32 &&
+         std::ranges::all_of(tag, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+}
+
+// In the child of a process that may have threads: only system calls on memory that is ready.
+[[noreturn]] void become_launcher(int program, int socket, char* const* arguments, char* const* variables) {
+  ::setsid();
+  // Out of the way of the numbers that are about to be given.
+  program = ::fcntl(program, F_DUPFD, kLauncherSocket + 1);
+  socket = ::fcntl(socket, F_DUPFD, kLauncherSocket + 1);
+  const int null = ::open("/dev/null", O_RDWR);
+  if (program >= 0 && socket >= 0 && null >= 0 && ::dup2(null, STDIN_FILENO) >= 0 && ::dup2(null, STDOUT_FILENO) >= 0 &&
+      ::dup2(socket, kLauncherSocket) >= 0 &&
+      ::syscall(SYS_close_range, kLauncherSocket + 1, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */) == 0) {
+    ::syscall(SYS_execveat, program, "", arguments, variables, AT_EMPTY_PATH);
+  }
+  ::_exit(127);
+}
+
+void end(const Fd& process) {
+  if (!wait_readable(process.get(), kEndTimeMax)) ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+  siginfo_t ended{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(process.get()), &ended, WEXITED) != 0 && errno == EINTR) {
+  }
+}
+
+// What the launcher says once it is up. Blocks.
+Result<void> wait_until_ready(int socket) {
+  if (!wait_readable(socket, kStartTimeMax)) return failure(ErrorCode::kUnavailable, "the launcher does not answer");
+  auto message = receive_message(socket, wire::kRequestBytesMax);
+  if (!message) return failure(ErrorCode::kUnavailable, "the launcher did not start");
+  auto said = wire::decode_launcher_message(message->bytes);
+  if (said && std::holds_alternative<wire::Ready>(*said)) return {};
+  if (said) {
+    if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {
+      return failure(ErrorCode::kUnavailable, "launcher: " + reason->message);
+    }
+  }
+  return failure(ErrorCode::kUnavailable, "the launcher said something unexpected");
+}
+
+}  // namespace
+
+std::string_view to_string(Strength strength) { return strength == Strength::kProcess ? "process" : "namespace"; }
+
+std::optional<Strength> parse_strength(std::string_view text) {
+  for (const Strength strength : {Strength::kProcess, Strength::kNamespace}) {
+    if (text == to_string(strength)) return strength;
+  }
+  return std::nullopt;
+}
+
+Result<Launcher> Launcher::start(const Options& options) {
+  if (!is_tag(options.tag)) return failure(ErrorCode::kInvalidArgument, "tag: 1 to 32 of a-z and 0-9");
+  auto sockets = socket_pair();
+  if (!sockets) return failure(std::move(sockets).error());
+  std::vector<std::string> texts = {
+      "ogni-launcher",
+      std::string(to_string(options.strength)),
+      options.tag,
+      std::to_string(options.first_uid),
+      std::to_string(options.uids),
+      std::to_string(options.process_uid),
+      std::to_string(options.process_gid),
+  };
+  std::vector<char*> arguments;
+  for (std::string& text : texts) arguments.push_back(text.data());
+  arguments.push_back(nullptr);
+  std::array<char*, 1> variables = {nullptr};  // the daemon's may hold secrets
+
+  const pid_t pid = ::fork();
+  if (pid < 0) return failure(Error::from_errno("fork"));
+  if (pid == 0) become_launcher(options.program, sockets->second.get(), arguments.data(), variables.data());
+  sockets->second.reset();
+  auto process = open_pidfd(pid);
+  if (!process) {
+    // Its socket is about to close, which ends it.
+    sockets->first.reset();
+    ::waitpid(pid, nullptr, 0);
+    return failure(std::move(process).error());
+  }
+  Launcher launcher(std::move(sockets->first), std::move(*process), pid);
+  if (auto ready = wait_until_ready(launcher.descriptor()); !ready) return failure(std::move(ready).error());
+  if (::fcntl(launcher.descriptor(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl"));
+  return launcher;
+}
+
+Launcher& Launcher::operator=(Launcher&& other) noexcept {
+  std::swap(process_, other.process_);
+  std::swap(socket_, other.socket_);
+  std::swap(pid_, other.pid_);
+  return *this;
+}
+
+Launcher::~Launcher() {
+  if (!process_) return;
+  socket_.reset();
+  end(process_);
+}
+
+Result<void> Launcher::request(const EnvironmentSpec& spec) {
+  if (spec.layers.size() > wire::kLayersMax) return failure(ErrorCode::kInvalidArgument, "too many layers");
+  wire::MakeEnvironment request{
+      .id = spec.id,
+      .strength = spec.strength,
+      .memory_bytes = spec.memory_bytes,
+      .tmp_bytes = spec.tmp_bytes,
+      .layers = static_cast<std::uint32_t>(spec.layers.size()),
+  };
+  std::vector<int> descriptors;
+  if (spec.task >= 0) {
+    request.has_task = true;
+    descriptors.push_back(spec.task);
+  }
+  if (spec.runtime >= 0) {
+    request.has_runtime = true;
+    descriptors.push_back(spec.runtime);
+  }
+  descriptors.insert(descriptors.end(), spec.layers.begin(), spec.layers.end());
+  auto sent = send_message(socket_.get(), wire::encode(request), descriptors);
+  if (sent) return {};
+  const int error = sent.error().system_error();
+  if (error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS) {
+    return failure(ErrorCode::kLimit, "too many environments are being asked for");
+  }
+  return failure(ErrorCode::kUnavailable, "launcher: " + sent.error().message());
+}
+
+Result<std::optional<LauncherReply>> Launcher::receive() {
+  auto message = receive_message(socket_.get(), wire::kRequestBytesMax);
+  if (!message) {
+    if (message.error().system_error() == EAGAIN) return std::nullopt;
+    return failure(ErrorCode::kUnavailable, "launcher: " + message.error().message());
+  }
+  auto said = wire::decode_launcher_message(message->bytes);
+  if (said) {
+    if (auto* refused = std::get_if<wire::Refused>(&*said)) {
+      return LauncherReply{.id = refused->id, .environment = failure(refused->code, std::move(refused->message))};
+    }
+    if (auto* made = std::get_if<wire::Made>(&*said)) {
+      auto& fds = message->descriptors;
+      if (fds.size() == (made->has_cgroup ? 5U : 3U)) {
+        Environment::Handles handles;
+        handles.control = std::move(fds[0]);
+        handles.process = std::move(fds[1]);
+        handles.log = std::move(fds[2]);
+        if (made->has_cgroup) {
+          handles.memory_stat = std::move(fds[3]);
+          handles.cgroup = std::move(fds[4]);
+        }
+        return LauncherReply{.id = made->id, .environment = Environment(std::move(handles))};
+      }
+    }
+  }
+  return failure(ErrorCode::kUnavailable, "the launcher said something unexpected");
+}
+
+}  // namespace ogni::sandbox

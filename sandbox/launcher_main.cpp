@@ -1,0 +1,133 @@
+// ogni-launcher: the only privileged part of the service. The daemon starts it and asks it for environments over
+// descriptor 3; it is not meant to be started by hand.
+#include <grp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <string_view>
+
+#include "base/system.h"
+#include "sandbox/environment_maker.h"
+#include "sandbox/launcher_socket.h"
+#include "sandbox/process_tree.h"
+#include "sandbox/wire.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+template <typename Number>
+bool parse(std::string_view text, Number& value) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
+  if (count != 7) return std::nullopt;
+  LauncherOptions options;
+  const auto strength = parse_strength(arguments[1]);
+  if (!strength) return std::nullopt;
+  options.strength = *strength;
+  options.tag = arguments[2];
+  // The tag becomes the name of a directory.
+  if (options.tag.empty() || options.tag.size() > 32) return std::nullopt;
+  for (const char c : options.tag) {
+    if ((c < 'a' || c > 'z') && (c < '0' || c > '9')) return std::nullopt;
+  }
+  const bool parsed = parse(arguments[3], options.first_uid) && parse(arguments[4], options.uids) &&
+                      parse(arguments[5], options.process.uid) && parse(arguments[6], options.process.gid);
+  if (!parsed) return std::nullopt;
+  return options;
+}
+
+void say(const wire::LauncherMessage& message, std::span<const int> descriptors = {}) {
+  // Blocks while the daemon does not read; fails when it is gone, which serve() then sees for itself.
+  (void)send_message(kLauncherSocket, wire::encode(message), descriptors);
+}
+
+// Signals are the daemon's business: one to the whole group (Ctrl-C, a service manager) must not end environments that
+// the daemon still drains.
+void ignore_signals() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+}
+
+void answer(EnvironmentMaker& maker, Message message) {
+  const auto request = wire::decode_make_environment(message.bytes);
+  if (!request) {
+    say(wire::Refused{.id = 0, .code = ErrorCode::kInvalidArgument, .message = "a request that is none"});
+    return;
+  }
+  auto made = maker.make(*request, std::move(message.descriptors));
+  if (!made) {
+    say(wire::Refused{.id = request->id, .code = made.error().code(), .message = made.error().message()});
+    return;
+  }
+  std::vector<int> descriptors = {made->control.get(), made->process.get(), made->log.get()};
+  if (made->cgroup) {
+    descriptors.push_back(made->cgroup->statistics.get());
+    descriptors.push_back(made->cgroup->directory.get());
+  }
+  say(wire::Made{.id = request->id, .has_cgroup = made->cgroup.has_value()}, descriptors);
+}
+
+// Until the daemon is gone.
+void serve(EnvironmentMaker& maker) {
+  std::optional<std::chrono::milliseconds> pause;
+  while (!maker.broken()) {
+    std::array<pollfd, 2> waiting = {{{.fd = kLauncherSocket, .events = POLLIN, .revents = 0},
+                                      {.fd = maker.descriptor(), .events = POLLIN, .revents = 0}}};
+    const int ready = ::poll(waiting.data(), waiting.size(), pause ? static_cast<int>(pause->count()) : -1);
+    if (ready < 0 && errno != EINTR) return;
+    if (ready == 0 || waiting[1].revents != 0) pause = maker.clear_away();
+    if (waiting[0].revents == 0) continue;
+    auto message = receive_message(kLauncherSocket, wire::kRequestBytesMax);
+    if (message) {
+      answer(maker, std::move(*message));
+    } else if (message.error().code() == ErrorCode::kUnavailable) {
+      return;
+    } else {
+      say(wire::Refused{.id = 0, .code = ErrorCode::kInvalidArgument, .message = message.error().message()});
+    }
+  }
+}
+
+int run(int count, char** arguments) {
+  const auto options = parse_arguments(count, arguments);
+  if (!options) {
+    std::fputs("ogni-launcher is started by `ogni serve`.\n", stderr);
+    return 2;
+  }
+  ::umask(022);
+  ignore_signals();
+  if (::chdir("/") != 0) return 1;
+  if (::geteuid() == 0 && ::setgroups(0, nullptr) != 0) {
+    say(wire::CannotStart{.message = Error::from_errno("setgroups").message()});
+    return 1;
+  }
+  auto maker = EnvironmentMaker::create(*options);
+  if (!maker) {
+    say(wire::CannotStart{.message = maker.error().message()});
+    return 1;
+  }
+  say(wire::Ready{});
+  serve(*maker);
+  maker->end_all();
+  if (options->strength == Strength::kProcess) kill_all(Reach::kDescendants);
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace ogni::sandbox
+
+int main(int count, char** arguments) { return ogni::sandbox::run(count, arguments); }

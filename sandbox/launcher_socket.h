@@ -1,0 +1,10 @@
+// How the launcher's program is started: what both sides must agree on.
+#pragma once
+
+namespace ogni::sandbox {
+
+// The launcher's end of the socketpair with the daemon. Its arguments are, in this order: strength, tag, first uid,
+// count of uids, uid and gid of process environments.
+inline constexpr int kLauncherSocket = 3;
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,32 @@
+#include "sandbox/privileges.h"
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace ogni::sandbox {
+
+Result<void> become_user(uid_t uid, gid_t gid) {
+  // Plain system calls: libc's wrappers synchronize threads, of which a cloned init has none.
+  if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return failure(Error::from_errno("setresgid"));
+  if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return failure(Error::from_errno("setresuid"));
+  return {};
+}
+
+Result<void> drop_privileges() {
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    // Refused to an ordinary user without a namespace of his own, who has no capability to begin with.
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno != EPERM) {
+      return failure(Error::from_errno("drop capability"));
+    }
+  }
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capset, &header, none) != 0) return failure(Error::from_errno("capset"));
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure(Error::from_errno("no_new_privs"));
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failure(Error::from_errno("dumpable"));
+  return {};
+}
+
+}  // namespace ogni::sandbox

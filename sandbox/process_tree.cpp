@@ -1,0 +1,81 @@
+#include "sandbox/process_tree.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "base/system.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+constexpr std::size_t kProcessesMax = 65'536;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// The numbers among a directory's entries.
+std::vector<pid_t> numbers_in(const std::string& path) {
+  std::vector<pid_t> numbers;
+  const std::unique_ptr<DIR, CloseDirectory> stream(::opendir(path.c_str()));
+  if (!stream) return numbers;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    pid_t number = 0;
+    const char* end = entry->d_name + std::strlen(entry->d_name);
+    const auto parsed = std::from_chars(entry->d_name, end, number);
+    if (parsed.ec == std::errc() && parsed.ptr == end && numbers.size() < kProcessesMax) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+std::uint64_t pss_bytes(pid_t pid) {
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/smaps_rollup", 16 * 1024);
+  if (!text) return 0;
+  const std::size_t line = text->find("\nPss:");
+  if (line == std::string::npos) return 0;
+  return std::strtoull(text->c_str() + line + 5, nullptr, 10) * 1024;
+}
+
+}  // namespace
+
+std::vector<pid_t> find_descendants() {
+  std::vector<pid_t> found = {::getpid()};
+  for (std::size_t next = 0; next < found.size() && found.size() < kProcessesMax; ++next) {
+    const std::string tasks = "/proc/" + std::to_string(found[next]) + "/task";
+    for (const pid_t task : numbers_in(tasks)) {
+      const auto children = read_file(tasks + "/" + std::to_string(task) + "/children");
+      if (!children) continue;
+      std::istringstream numbers(*children);
+      for (pid_t child = 0; numbers >> child;) found.push_back(child);
+    }
+  }
+  found.erase(found.begin());
+  return found;
+}
+
+void kill_all(Reach reach) {
+  if (reach == Reach::kNamespace) {
+    if (::getpid() == 1) ::kill(-1, SIGKILL);  // spares the caller; of no other process may this be said
+    return;
+  }
+  for (const pid_t pid : find_descendants()) ::kill(pid, SIGKILL);
+}
+
+std::uint64_t sum_pss_bytes(Reach reach) {
+  std::uint64_t sum = 0;
+  const pid_t self = ::getpid();
+  for (const pid_t pid : reach == Reach::kNamespace ? numbers_in("/proc") : find_descendants()) {
+    if (pid != self) sum += pss_bytes(pid);
+  }
+  return sum;
+}
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,25 @@
+// All processes of an environment but its init, as the init sees them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace ogni::sandbox {
+
+enum class Reach {
+  kNamespace,    // every other process of the caller's pid namespace, whose PID 1 it is
+  kDescendants,  // every descendant of the caller, who is their subreaper
+};
+
+// SIGKILL to each. With kDescendants one that forks meanwhile may escape: repeat until none is left.
+void kill_all(Reach reach);
+
+// The proportional set sizes of all of them, summed: shared pages count once over all who share them.
+std::uint64_t sum_pss_bytes(Reach reach);
+
+// The caller's descendants, by /proc/*/task/*/children.
+std::vector<pid_t> find_descendants();
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,190 @@
+#include "sandbox/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/system.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+// AWS's limits (recorded in its environments). Limits that this host has set lower stay.
+struct Limit {
+  int resource;
+  rlim_t soft;
+  rlim_t hard;
+};
+constexpr std::array kLimits = {
+    Limit{RLIMIT_NOFILE, 1024, 1024},
+    Limit{RLIMIT_CORE, 0, 10'737'418'240},  // a core could only be written to /tmp, and would fill it
+    Limit{RLIMIT_STACK, 8'388'608, RLIM_INFINITY},
+    Limit{RLIMIT_MEMLOCK, 65'536, 65'536},
+};
+// Counted over all processes of a user of a user namespace, so without one it would count those of the host's.
+constexpr Limit kProcesses = {RLIMIT_NPROC, 742, 742};
+
+// Everything the child needs, ready before it exists: it runs on its parent's memory.
+struct Prepared {
+  std::string file;
+  std::vector<std::string> words;
+  std::vector<char*> arguments;
+  std::vector<char*> variables;
+  const char* working_directory = "/";
+  sigset_t no_signals{};
+  Strength strength = Strength::kNamespace;
+  int log = -1;
+  pid_t parent = -1;
+};
+
+struct Problem {
+  StartFailed::Step step = StartFailed::Step::kOther;
+  int error = 0;
+};
+
+StartFailed failed(StartFailed::Step step, std::string path, int error) {
+  return StartFailed{.step = step, .path = std::move(path), .error = error};
+}
+
+void set_limit(const Limit& limit) {
+  rlimit now{};
+  if (::getrlimit(static_cast<__rlimit_resource>(limit.resource), &now) != 0) return;
+  rlimit wanted{};
+  wanted.rlim_max = std::min(limit.hard, now.rlim_max);
+  wanted.rlim_cur = std::min(limit.soft, wanted.rlim_max);
+  ::setrlimit(static_cast<__rlimit_resource>(limit.resource), &wanted);
+}
+
+// The kernel should take the function before anything of the host. Only a process that may be traced may write here.
+void be_first_to_go() {
+  ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file >= 0) {
+    const ssize_t written = ::write(file, "1000", 4);
+    (void)written;  // a host that refuses only loses this preference
+    ::close(file);
+  }
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// In the child, on the parent's memory: only system calls. Returns only when it failed.
+Problem become_program(const Prepared& prepared) {
+  using Step = StartFailed::Step;
+  if (prepared.strength == Strength::kProcess) {
+    // In a namespace the kernel sees to it.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (::getppid() != prepared.parent) return {Step::kOther, ESRCH};
+  }
+  ::setsid();
+  if (::dup2(prepared.log, STDOUT_FILENO) < 0 || ::dup2(prepared.log, STDERR_FILENO) < 0) return {Step::kOther, errno};
+  if (::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */) != 0) {
+    return {Step::kOther, errno};
+  }
+  for (const Limit& limit : kLimits) set_limit(limit);
+  if (prepared.strength == Strength::kNamespace) set_limit(kProcesses);
+  be_first_to_go();
+  if (::chdir(prepared.working_directory) != 0) return {Step::kWorkingDirectory, errno};
+  ::sigprocmask(SIG_SETMASK, &prepared.no_signals, nullptr);
+  ::execve(prepared.file.c_str(), prepared.arguments.data(), prepared.variables.data());
+  return {Step::kExecute, errno};
+}
+
+// The argument of a first line "#!/bin/sh argument" (empty without one); nothing for any other first line.
+std::optional<std::string> shell_argument(const std::string& path) {
+  const auto file = open_file(path, O_RDONLY);
+  if (!file) return std::nullopt;
+  std::array<char, 256> start;  // as much as the kernel looks at
+  const ssize_t size = ::read(file->get(), start.data(), start.size());
+  if (size < 0) return std::nullopt;
+  std::string_view line(start.data(), static_cast<std::size_t>(size));
+  line = line.substr(0, line.find('\n'));
+  const auto trim = [](std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos) return std::string_view();
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  };
+  if (!line.starts_with("#!")) return std::nullopt;
+  line = trim(line.substr(2));
+  const std::string_view interpreter = line.substr(0, line.find_first_of(" \t"));
+  if (interpreter != "/bin/sh" && interpreter != "/usr/bin/sh") return std::nullopt;
+  return std::string(trim(line.substr(interpreter.size())));
+}
+
+// On Amazon Linux sh is bash. Without a mount namespace the host's sh cannot be covered by it, so bash is called sh.
+bool run_by_bash(const std::string& path, Prepared& prepared) {
+  constexpr const char* kBash = "/usr/bin/bash";
+  if (::access(kBash, X_OK) != 0) return false;
+  const auto argument = shell_argument(path);
+  if (!argument) return false;
+  prepared.file = kBash;
+  prepared.words = {"sh"};
+  if (!argument->empty()) prepared.words.push_back(*argument);
+  prepared.words.push_back(path);
+  return true;
+}
+
+std::optional<std::string> first_regular_file(const std::vector<std::string>& candidates, mode_t& mode) {
+  for (const std::string& candidate : candidates) {
+    struct stat status{};
+    if (::stat(candidate.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    mode = status.st_mode;
+    return candidate;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<pid_t, StartFailed> start_program(const Program& program, Strength strength, int log) {
+  using Step = StartFailed::Step;
+  mode_t mode = 0;
+  const auto path = first_regular_file(program.candidates, mode);
+  if (!path) return failed(Step::kNoProgram, "", ENOENT);
+  // On AWS the program is never its owner's process; here, without root, it is.
+  if ((mode & S_IXOTH) == 0) return failed(Step::kExecute, *path, EACCES);
+
+  Prepared prepared;
+  prepared.strength = strength;
+  prepared.log = log;
+  prepared.parent = ::getpid();
+  ::sigemptyset(&prepared.no_signals);
+  if (strength == Strength::kNamespace || !run_by_bash(*path, prepared)) {
+    prepared.file = *path;
+    prepared.words = {*path};
+  }
+  prepared.words.insert(prepared.words.end(), program.arguments.begin(), program.arguments.end());
+  std::vector<std::string> variables = program.variables;
+  for (std::string& word : prepared.words) prepared.arguments.push_back(word.data());
+  for (std::string& variable : variables) prepared.variables.push_back(variable.data());
+  prepared.arguments.push_back(nullptr);
+  prepared.variables.push_back(nullptr);
+  if (!program.working_directory.empty()) prepared.working_directory = program.working_directory.c_str();
+
+  // vfork(2): no page table is copied, and what went wrong is simply there afterwards.
+  Problem problem;
+  const pid_t pid = ::vfork();
+  if (pid == 0) {
+    problem = become_program(prepared);
+    ::_exit(127);
+  }
+  if (pid < 0) return failed(Step::kOther, *path, errno);
+  if (problem.error == 0) return pid;
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return failed(problem.step, *path, problem.error);
+}
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,134 @@
+#include "sandbox/template_root.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/system.h"
+#include "sandbox/etc_copy.h"
+#include "sandbox/kernel.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+// Where the template is made; the launcher has no use for the host's /proc meanwhile.
+constexpr const char* kWorkplace = "/proc";
+constexpr std::array kSystemDirectories = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+constexpr std::array kDevices = {"null", "zero", "full", "random", "urandom", "tty"};
+constexpr std::array kEmptyDirectories = {"dev", "etc",      "opt",         "proc",     "tmp",    "var",
+                                          "run", "var/task", "var/runtime", "var/lang", "var/tmp"};
+struct Link {
+  const char* name;
+  const char* target;
+};
+constexpr std::array kLinks = {
+    Link{"dev/fd", "/proc/self/fd"},       Link{"dev/stdin", "/proc/self/fd/0"},  Link{"dev/stdout", "/proc/self/fd/1"},
+    Link{"dev/stderr", "/proc/self/fd/2"}, Link{"etc/mtab", "/proc/self/mounts"},
+};
+
+Result<void> make_directory(int root, const std::string& path) {
+  if (::mkdirat(root, path.c_str(), 0755) != 0) return failure(Error::from_errno("mkdir " + path));
+  return {};
+}
+
+Result<void> make_link(int root, const std::string& path, const std::string& target) {
+  if (::symlinkat(target.c_str(), root, path.c_str()) != 0) return failure(Error::from_errno("symlink " + path));
+  return {};
+}
+
+std::optional<std::string> read_link(const std::string& path) {
+  std::array<char, 4096> target;
+  const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+  if (size < 0) return std::nullopt;
+  return std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+// /usr and its like: bound where they are directories, linked where they are links.
+Result<void> bind_system_directory(int root, const std::string& name) {
+  if (auto target = read_link("/" + name)) return make_link(root, name, *target);
+  struct stat status{};
+  if (::lstat(("/" + name).c_str(), &status) != 0) return {};  // lib32 and its like may be absent
+  auto tree = clone_tree(AT_FDCWD, "/" + name, Depth::kRecursive);
+  if (!tree) return failure(std::move(tree).error());
+  if (auto made = make_directory(root, name); !made) return made;
+  return attach_tree(tree->get(), root, name);
+}
+
+// The template is sealed by now, without devices; these few are let in again.
+Result<void> bind_devices(int root) {
+  for (const char* name : kDevices) {
+    auto tree = clone_tree(AT_FDCWD, std::string("/dev/") + name, Depth::kTopOnly);
+    if (!tree) return failure(std::move(tree).error());
+    const auto attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    if (auto sealed = seal_tree(tree->get(), attributes, Depth::kTopOnly); !sealed) return sealed;
+    if (auto attached = attach_tree(tree->get(), root, std::string("dev/") + name); !attached) return attached;
+  }
+  return {};
+}
+
+// On Amazon Linux sh is bash, and runtimes in shell depend on it. bash covers the link sh itself, so that whatever the
+// link points to stays what it is.
+Result<void> let_sh_be_bash(int root) {
+  if (::access("/usr/bin/bash", X_OK) != 0) return {};
+  for (const std::string name : {"usr/bin/sh", "bin/sh"}) {
+    struct stat directory{};
+    const std::string parent = name.substr(0, name.rfind('/'));
+    if (::fstatat(root, parent.c_str(), &directory, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(directory.st_mode)) continue;
+    struct stat status{};
+    if (::fstatat(root, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    auto bash = clone_tree(AT_FDCWD, "/usr/bin/bash", Depth::kTopOnly);
+    if (!bash) return failure(std::move(bash).error());
+    if (auto attached = attach_tree(bash->get(), root, name); !attached) return attached;
+  }
+  return {};
+}
+
+Result<void> fill(int root) {
+  for (const char* name : kEmptyDirectories) {
+    if (auto made = make_directory(root, name); !made) return made;
+  }
+  for (const char* name : kSystemDirectories) {
+    if (auto bound = bind_system_directory(root, name); !bound) return bound;
+  }
+  for (const char* name : kDevices) {
+    auto file = open_at(root, std::string("dev/") + name, O_CREAT | O_EXCL | O_WRONLY, 0644);
+    if (!file) return failure(std::move(file).error());
+  }
+  for (const Link& link : kLinks) {
+    if (auto made = make_link(root, link.name, link.target); !made) return made;
+  }
+  auto etc = open_at(root, "etc", O_RDONLY | O_DIRECTORY);
+  if (!etc) return failure(std::move(etc).error());
+  if (auto filled = fill_etc(etc->get()); !filled) return filled;
+  return let_sh_be_bash(root);
+}
+
+}  // namespace
+
+Result<void> become_template_root() {
+  const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64m"}};
+  auto tmpfs = make_file_system("tmpfs", options, 0);
+  if (!tmpfs) return failure(std::move(tmpfs).error());
+  if (auto attached = attach_tree(tmpfs->get(), AT_FDCWD, kWorkplace); !attached) return attached;
+  if (::chdir(kWorkplace) != 0) return failure(Error::from_errno("chdir to the template"));
+  auto root = open_file(".", O_RDONLY | O_DIRECTORY);
+  if (!root) return failure(std::move(root).error());
+  if (auto filled = fill(root->get()); !filled) return filled;
+  const auto attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (auto sealed = seal_tree(root->get(), attributes, Depth::kRecursive); !sealed) {
+    return failure(std::move(sealed).error().within("seal the template"));
+  }
+  if (auto bound = bind_devices(root->get()); !bound) return bound;
+  return pivot_to_working_directory();
+}
+
+Result<Fd> clone_template_root() { return clone_tree(AT_FDCWD, "/", Depth::kRecursive); }
+
+}  // namespace ogni::sandbox

@@ -1,0 +1,39 @@
+#include "sandbox/user_namespace.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/system.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+Result<void> write_maps(const std::string& process, uid_t inside_uid, uid_t uid, gid_t inside_gid, gid_t gid) {
+  auto directory = open_file("/proc/" + process, O_PATH | O_DIRECTORY);
+  if (!directory) return failure(std::move(directory).error());
+  const std::string uid_map = std::to_string(inside_uid) + " " + std::to_string(uid) + " 1";
+  const std::string gid_map = std::to_string(inside_gid) + " " + std::to_string(gid) + " 1";
+  // Without setgroups(2) a group cannot be shed to gain what it is denied; an ordinary user must give it up first.
+  if (auto ok = write_control_file(directory->get(), "setgroups", "deny"); !ok) return ok;
+  if (auto ok = write_control_file(directory->get(), "uid_map", uid_map); !ok) return ok;
+  return write_control_file(directory->get(), "gid_map", gid_map);
+}
+
+}  // namespace
+
+Result<void> enter_user_namespace() {
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  if (::unshare(CLONE_NEWUSER) != 0) return failure(Error::from_errno("unshare user namespace"));
+  return write_maps("self", uid, uid, gid, gid);
+}
+
+Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid) {
+  return write_maps(std::to_string(child), kEnvironmentUid, uid, kEnvironmentGid, gid);
+}
+
+}  // namespace ogni::sandbox

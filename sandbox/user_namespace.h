@@ -1,0 +1,21 @@
+// User namespaces: the launcher's own when it is not root, and one id mapped into each environment.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+
+namespace ogni::sandbox {
+
+// The only ids of an environment, as AWS has them.
+inline constexpr uid_t kEnvironmentUid = 993;
+inline constexpr gid_t kEnvironmentGid = 993;
+
+// Moves this (single-threaded) process into a user namespace of its own, its own ids mapped to themselves, where it has
+// every capability.
+[[nodiscard]] Result<void> enter_user_namespace();
+
+// Maps kEnvironmentUid and kEnvironmentGid of the namespace that `child` was cloned into to `uid` and `gid` of ours.
+[[nodiscard]] Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid);
+
+}  // namespace ogni::sandbox
