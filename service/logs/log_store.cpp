@@ -13,7 +13,10 @@ namespace ogni::service {
 
 void LogStore::append(const std::string& function, std::string_view stream, WallTime time, std::string_view line) {
   FunctionLog& log = logs_[function];
-  if (log.unwritten.empty()) dirty_.push_back(function);
+  if (log.unwritten.empty()) {
+    if (dirty_.empty() && begun_) begun_();
+    dirty_.push_back(function);
+  }
   const std::size_t begin = log.unwritten.size();
   log.unwritten += to_iso8601(time);
   log.unwritten += '\t';

@@ -3,8 +3,8 @@
 //   <directory>/<function>.log    "<ISO time>\t<log stream>\t<line>\n", oldest first
 //   <directory>/<function>.log.1  the file before it; an older one is gone
 //
-// Lines are collected in memory and written when flush() is called (the daemon does so ten times a second while there is
-// something), when much has come together, and at the end: a killed service loses the last tenth of a second.
+// Lines are collected in memory and written when flush() is called (the daemon does so a tenth of a second after the
+// first), when much has come together, and at the end: a killed service loses the last tenth of a second.
 // A disk that is full costs lines, never an invocation. One thread: the reactor.
 #pragma once
 
@@ -43,12 +43,13 @@ class LogStore {
   };
 
   explicit LogStore(Fd directory) : directory_(std::move(directory)) {}
+  // `begun` is called when there is something to flush() where there was nothing.
+  void on_unwritten(std::function<void()> begun) { begun_ = std::move(begun); }
   LogStore(const LogStore&) = delete;
   LogStore& operator=(const LogStore&) = delete;
   ~LogStore() { flush(); }
 
   void append(const std::string& function, std::string_view stream, WallTime time, std::string_view line);
-  bool has_unwritten() const { return !dirty_.empty(); }
   void flush();
 
   // The last `lines` lines at most, and no more than `bytes_max` bytes, oldest first. Errors: kIo. A function that has
@@ -67,6 +68,7 @@ class LogStore {
   Fd directory_;
   std::unordered_map<std::string, FunctionLog> logs_;
   std::list<std::string> dirty_;
+  std::function<void()> begun_;
   bool warned_ = false;
 };
 

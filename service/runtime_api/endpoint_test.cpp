@@ -1,0 +1,294 @@
+// The Runtime API's endpoint on a real socket, before a host that a test scripts.
+#include "service/runtime_api/endpoint.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "protocol/limits.h"
+
+namespace ogni::service {
+namespace {
+
+class ScriptedHost : public RuntimeHost {
+ public:
+  void next(const std::shared_ptr<NextWaiter>& waiter) override {
+    ++polls;
+    waiters.push_back(waiter);
+  }
+  std::optional<runtime_api::ApiError> begin_answer(const AnswerHead& head) override {
+    if (head.request_id != "current") return runtime_api::invalid_request_id();
+    return std::nullopt;
+  }
+  void finish_answer(AnswerKind kind, std::string body, bool trailer_error) override {
+    kinds.push_back(kind);
+    bodies.push_back(std::move(body));
+    trailers += trailer_error ? 1 : 0;
+  }
+  void oversized_answer() override { ++oversized; }
+  std::optional<runtime_api::ApiError> init_error(std::string body, std::string_view) override {
+    bodies.push_back(std::move(body));
+    return std::nullopt;
+  }
+
+  int polls = 0;
+  int oversized = 0;
+  int trailers = 0;
+  std::deque<std::shared_ptr<NextWaiter>> waiters;
+  std::vector<AnswerKind> kinds;
+  std::vector<std::string> bodies;
+};
+
+// A blocking client, as a runtime is.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int on = 1;
+    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    EXPECT_EQ(::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count <= 0) return;  // the server may have closed: that is what some tests want
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+  // One response: its head and as much body as Content-Length says. Empty at the end of the connection.
+  std::string receive() {
+    std::size_t wanted = std::string::npos;
+    while (received_.size() < wanted) {
+      const std::size_t end = received_.find("\r\n\r\n");
+      if (end != std::string::npos) {
+        const std::size_t length = received_.find("Content-Length: ");
+        wanted = end + 4 + (length < end ? std::stoul(received_.substr(length + 16)) : 0);
+        if (received_.size() >= wanted) break;
+      }
+      char bytes[65536];
+      const ssize_t count = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+      if (count <= 0) return {};
+      received_.append(bytes, static_cast<std::size_t>(count));
+    }
+    std::string response = received_.substr(0, wanted);
+    received_.erase(0, wanted);
+    return response;
+  }
+  void leave() { socket_.reset(); }
+
+ private:
+  Fd socket_;
+  std::string received_;
+};
+
+class EndpointTest : public ::testing::Test {
+ protected:
+  EndpointTest() {
+    Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener.get(), 128), 0);
+    socklen_t size = sizeof address;
+    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    EXPECT_TRUE(endpoint_->start(std::move(listener), host_));
+    thread_ = std::jthread([this] { context_.run(); });
+  }
+  ~EndpointTest() override {
+    on_reactor([this] { endpoint_->stop(); });
+    thread_.join();
+  }
+
+  template <typename F>
+  std::invoke_result_t<F&> on_reactor(F function) {
+    std::packaged_task<std::invoke_result_t<F&>()> task(std::move(function));
+    auto result = task.get_future();
+    boost::asio::post(context_, [&task] { task(); });
+    return result.get();
+  }
+  void wait_for_polls(int polls) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (on_reactor([this] { return host_->polls; }) < polls) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
+  }
+  void give_event(std::string headers, std::shared_ptr<std::string> payload) {
+    on_reactor([&] {
+      auto waiter = host_->waiters.back();
+      host_->waiters.pop_back();
+      waiter->outcome.set(NextEvent{.headers = headers, .payload = *payload, .owner = payload});
+    });
+  }
+
+  boost::asio::io_context context_{1};
+  std::shared_ptr<ScriptedHost> host_ = std::make_shared<ScriptedHost>();
+  std::shared_ptr<RuntimeEndpoint> endpoint_ = std::make_shared<RuntimeEndpoint>(context_.get_executor());
+  std::uint16_t port_ = 0;
+  std::jthread thread_;
+};
+
+constexpr std::string_view kNext = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
+
+std::string answer(std::string_view id, std::string_view verb, std::string_view body, std::string_view headers = {}) {
+  std::string text = "POST /2018-06-01/runtime/invocation/";
+  text += id;
+  text += "/";
+  text += verb;
+  text += " HTTP/1.1\r\nHost: x\r\n";
+  text += headers;
+  text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  text += body;
+  return text;
+}
+
+TEST_F(EndpointTest, HoldsAPollUntilThereIsAnEvent) {
+  Client client(port_);
+  client.send(kNext);
+  wait_for_polls(1);
+  give_event("Lambda-Runtime-Aws-Request-Id: r1\r\n", std::make_shared<std::string>("{\"a\":1}"));
+  EXPECT_EQ(client.receive(),
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: r1\r\n"
+            "Content-Length: 7\r\n\r\n{\"a\":1}");
+}
+
+TEST_F(EndpointTest, AcceptsAResponseHoweverItsBytesAreSplit) {
+  const std::string request = answer("current", "response", "\"hello\"");
+  Client client(port_);
+  for (std::size_t cut = 0; cut <= request.size(); ++cut) {
+    client.send(request.substr(0, cut));
+    on_reactor([] { return 0; });
+    client.send(request.substr(cut));
+    EXPECT_EQ(client.receive(),
+              "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n");
+  }
+  on_reactor([&] {
+    EXPECT_EQ(host_->bodies.size(), request.size() + 1);
+    for (const auto& body : host_->bodies) EXPECT_EQ(body, "\"hello\"");
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, AcceptsAChunkedResponse) {
+  Client client(port_);
+  client.send(
+      "POST /2018-06-01/runtime/invocation/current/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  on_reactor([&] {
+    EXPECT_EQ(host_->bodies, (std::vector<std::string>{"abcde"}));
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, TellsAPeerThatWaitsToGoOn) {
+  Client client(port_);
+  client.send(
+      "POST /2018-06-01/runtime/invocation/current/error HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+      "2\r\n\r\n");
+  EXPECT_EQ(client.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("{}");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  on_reactor([&] {
+    EXPECT_EQ(host_->kinds, (std::vector<AnswerKind>{AnswerKind::kError}));
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, RefusesAForeignRequestIdAndKeepsTheConnection) {
+  Client client(port_);
+  client.send(answer("other", "response", std::string(100'000, 'x')));
+  const std::string refused = client.receive();
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 400")) << refused;
+  EXPECT_TRUE(refused.ends_with("{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n")) << refused;
+  client.send(answer("current", "response", "ok"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+}
+
+TEST_F(EndpointTest, AnswersATooLargeResponseWith413AndKeepsTheConnection) {
+  Client client(port_);
+  client.send(answer("current", "response", std::string(protocol::limits::kPayloadBytesMax + 1, 'x')));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 413"));
+  client.send(answer("current", "response", std::string(protocol::limits::kPayloadBytesMax, 'x')));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  EXPECT_EQ(on_reactor([&] { return host_->oversized; }), 1);
+}
+
+TEST_F(EndpointTest, KnowsItsRoutes) {
+  Client client(port_);
+  client.send("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive().ends_with("\r\n\r\npong"));
+  client.send("GET /2018-06-01/nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 404"));
+  client.send("POST /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 405"));
+  client.send("GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 404"));
+}
+
+TEST_F(EndpointTest, AnswersWhatIsNotHttpAndCloses) {
+  Client client(port_);
+  client.send("this is not HTTP\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 400"));
+  EXPECT_EQ(client.receive(), "");
+}
+
+TEST_F(EndpointTest, ForgetsPollsWhosePeerHasLeft) {
+  // More than the endpoint holds at once, each giving up its poll as `curl --max-time` does.
+  for (int i = 0; i < 3 * static_cast<int>(RuntimeEndpoint::kConnectionsMax); ++i) {
+    Client client(port_);
+    client.send(kNext);
+    wait_for_polls(i + 1);
+    client.leave();
+  }
+  Client client(port_);
+  client.send("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive().ends_with("pong"));
+  on_reactor([&] {
+    const auto abandoned = std::ranges::count_if(host_->waiters, [](const auto& waiter) { return waiter->abandoned; });
+    EXPECT_GE(abandoned, 2 * static_cast<int>(RuntimeEndpoint::kConnectionsMax));
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, HasNoMoreThanItsConnections) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (std::size_t i = 0; i < RuntimeEndpoint::kConnectionsMax; ++i) {
+    clients.push_back(std::make_unique<Client>(port_));
+    clients.back()->send(kNext);
+  }
+  wait_for_polls(static_cast<int>(RuntimeEndpoint::kConnectionsMax));
+  Client one_more(port_);
+  one_more.send("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(one_more.receive(), "");
+}
+
+TEST_F(EndpointTest, DropsWhatAnEndedProgramLeftBehind) {
+  Client waiting(port_);
+  waiting.send(kNext);
+  wait_for_polls(1);
+  on_reactor([&] { endpoint_->close_connections(); });
+  EXPECT_EQ(waiting.receive(), "");
+  Client after(port_);
+  after.send("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(after.receive().ends_with("pong"));
+}
+
+}  // namespace
+}  // namespace ogni::service
