@@ -8,13 +8,16 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <optional>
 #include <string_view>
 
 #include "base/system.h"
 #include "sandbox/environment_maker.h"
+#include "sandbox/kernel.h"
 #include "sandbox/launcher_socket.h"
 #include "sandbox/process_tree.h"
 #include "sandbox/wire.h"
@@ -22,6 +25,9 @@
 namespace ogni::sandbox {
 
 namespace {
+
+constexpr std::uint64_t kTrialId = UINT64_MAX;
+constexpr auto kTrialTimeMax = std::chrono::seconds(10);
 
 template <typename Number>
 bool parse(std::string_view text, Number& value) {
@@ -80,6 +86,19 @@ void answer(EnvironmentMaker& maker, Message message) {
   say(wire::Made{.id = request->id, .has_cgroup = made->cgroup.has_value()}, descriptors);
 }
 
+// Makes one environment and sees it come up, so that a host that cannot is known before the first cold start.
+Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
+  auto made = maker.make({.id = kTrialId, .strength = strength, .tmp_bytes = 1 << 20}, {});
+  if (!made) return failure(std::move(made).error());
+  if (!wait_readable(made->control.get(), kTrialTimeMax)) return failure(ErrorCode::kTimedOut, "no sign of life");
+  auto message = receive_message(made->control.get(), wire::kRequestBytesMax);
+  if (!message) return failure(std::move(message).error());
+  const auto event = wire::decode_event(*message);
+  if (!event) return failure(ErrorCode::kInternal, "an event that is none");
+  if (const auto* failed = std::get_if<Failed>(&*event)) return failure(ErrorCode::kUnavailable, failed->message);
+  return {};
+}
+
 // Until the daemon is gone.
 void serve(EnvironmentMaker& maker) {
   std::optional<std::chrono::milliseconds> pause;
@@ -117,6 +136,10 @@ int run(int count, char** arguments) {
   auto maker = EnvironmentMaker::create(*options);
   if (!maker) {
     say(wire::CannotStart{.message = maker.error().message()});
+    return 1;
+  }
+  if (auto tried = try_one(*maker, options->strength); !tried) {
+    say(wire::CannotStart{.message = "trial environment: " + tried.error().message()});
     return 1;
   }
   say(wire::Ready{});

@@ -1,0 +1,158 @@
+#include "sandbox/host.h"
+
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "base/system.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/environment_mounts.h"
+#include "sandbox/kernel.h"
+#include "sandbox/mount_namespaces.h"
+#include "sandbox/user_namespace.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);
+
+// Runs `attempt` in a child with new namespaces, whose changes die with it. Its error's words come back.
+Result<void> in_child(std::uint64_t namespaces, const std::function<Result<void>()>& attempt) {
+  auto sockets = socket_pair();
+  if (!sockets) return failure(std::move(sockets).error());
+  auto child = fork_into(namespaces, -1);
+  if (!child) return failure(std::move(child).error());
+  if (child->pid == 0) {
+    const auto result = attempt();
+    (void)send_message(sockets->second.get(), result ? "+" : "-" + result.error().message());
+    ::_exit(0);
+  }
+  sockets->second.reset();
+  auto said = wait_readable(sockets->first.get(), kPatience)
+                  ? receive_message(sockets->first.get(), 4096)
+                  : Result<Message>(failure(ErrorCode::kTimedOut, "the attempt hangs"));
+  sockets->first.reset();
+  if (!said) ::kill(child->pid, SIGKILL);
+  ::waitpid(child->pid, nullptr, 0);
+  if (!said) return failure(std::move(said).error());
+  if (said->bytes.starts_with('+')) return {};
+  return failure(ErrorCode::kUnavailable, said->bytes.substr(1));
+}
+
+bool is_root() { return ::geteuid() == 0; }
+
+Result<void> own_mounts() {
+  if (!is_root()) {
+    if (auto entered = enter_user_namespace(); !entered) return entered;
+  }
+  auto mounts = MountNamespaces::create();
+  if (!mounts) return failure(std::move(mounts).error());
+  return {};
+}
+
+Result<void> own_overlay() {
+  if (!is_root()) {
+    if (auto entered = enter_user_namespace(); !entered) return entered;
+  }
+  const std::array options = {FileSystemOption{"source", "probe"}, FileSystemOption{"lowerdir", "/usr/bin:/usr/lib"}};
+  auto overlay = make_file_system("overlay", options, 0);
+  if (!overlay) return failure(std::move(overlay).error());
+  return {};
+}
+
+// A value that is not `fine` in a sysctl explains why user namespaces are refused.
+std::string user_namespace_hint() {
+  struct Switch {
+    const char* path;
+    std::string_view bad;
+    const char* words;
+  };
+  constexpr std::array switches = {
+      Switch{"/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces is 0"},
+      Switch{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone is 0"},
+      Switch{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+             "sysctl kernel.apparmor_restrict_unprivileged_userns is 1"},
+  };
+  for (const Switch& one : switches) {
+    const auto value = read_file(one.path, 64);
+    if (value && value->substr(0, value->find('\n')) == one.bad) return std::string(" (") + one.words + ")";
+  }
+  return "";
+}
+
+Finding find(std::string name, const Result<void>& attempt, std::string good_for, const std::string& hint = "") {
+  return {.name = std::move(name),
+          .available = attempt.has_value(),
+          .explanation = attempt ? std::move(good_for) : attempt.error().message() + hint};
+}
+
+// A launcher and one environment, until it listens.
+Result<void> try_environment(Strength strength, int program) {
+  Launcher::Options options;
+  options.strength = strength;
+  options.tag = "probe" + std::to_string(::getpid());
+  options.program = program;
+  auto launcher = Launcher::start(options);
+  if (!launcher) return failure(std::move(launcher).error());
+  if (auto asked = launcher->request({.id = 1, .strength = strength, .tmp_bytes = 1 << 20}); !asked) return asked;
+  if (!wait_readable(launcher->descriptor(), kPatience)) return failure(ErrorCode::kTimedOut, "no answer");
+  auto reply = launcher->receive();
+  if (!reply) return failure(std::move(reply).error());
+  if (!*reply) return failure(ErrorCode::kUnavailable, "no answer");
+  if (!(*reply)->environment) return failure(std::move((*reply)->environment).error());
+  Environment& environment = *(*reply)->environment;
+  if (!wait_readable(environment.descriptor(), kPatience)) return failure(ErrorCode::kTimedOut, "no event");
+  auto event = environment.receive();
+  if (!event) return failure(std::move(event).error());
+  if (!*event) return failure(ErrorCode::kUnavailable, "no event");
+  if (auto* failed = std::get_if<Failed>(&**event)) return failure(ErrorCode::kUnavailable, failed->message);
+  return {};
+}
+
+}  // namespace
+
+HostReport probe_host(int program) {
+  HostReport report;
+  utsname names{};
+  if (::uname(&names) == 0) report.kernel = names.release;
+
+  const auto nothing = [] { return Result<void>(); };
+  report.findings.push_back(find("user namespaces", in_child(CLONE_NEWUSER, nothing),
+                                 is_root() ? "each environment has a user of its own" : "environments without root",
+                                 user_namespace_hint()));
+  report.findings.push_back(
+      find("network and process namespaces",
+           in_child(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, nothing),
+           "an environment sees neither the host's network nor its processes"));
+  report.findings.push_back(find("mount trees", in_child(0, own_mounts),
+                                 "an environment sees only what is meant for it (open_tree, move_mount)"));
+  report.findings.push_back(
+      find("overlay file system", in_child(CLONE_NEWNS, own_overlay), "several layers are merged without copying"));
+  report.findings.push_back(find("memory cgroup",
+                                 in_child(0,
+                                          []() -> Result<void> {
+                                            auto cgroups = MemoryCgroups::open("probe" + std::to_string(::getpid()));
+                                            if (!cgroups) return failure(std::move(cgroups).error());
+                                            return {};
+                                          }),
+                                 "memory limits are enforced, and what is used is counted exactly"));
+
+  const auto strongest = try_environment(Strength::kNamespace, program);
+  report.findings.push_back(find("isolation \"namespace\"", strongest, "an environment was made and answered"));
+  if (strongest) {
+    report.strongest = Strength::kNamespace;
+  } else {
+    report.why_not_more = "namespace: " + strongest.error().message() + user_namespace_hint();
+  }
+  return report;
+}
+
+}  // namespace ogni::sandbox
