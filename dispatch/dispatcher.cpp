@@ -61,9 +61,8 @@ void Dispatcher::ready(EnvironmentId id, TimePoint now) {
       break;
     case EnvironmentState::kRestarting:
       environment->state = EnvironmentState::kBusy;
-      d.commands.emplace_back(Deliver{.environment = id,
-                                      .invocation = environment->invocation.value(),
-                                      .deadline = environment->deadline});
+      d.commands.emplace_back(
+          Deliver{.environment = id, .invocation = environment->invocation.value(), .deadline = environment->deadline});
       break;
     case EnvironmentState::kAnswered:
       d.finish(*environment);

@@ -60,17 +60,16 @@ namespace ogni::dispatch {
 using TimePoint = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
 
-enum class VersionId : std::uint64_t {
-};  // one immutable (code, configuration) of a function; caller's numbers
+enum class VersionId : std::uint64_t {};      // one immutable (code, configuration) of a function; caller's numbers
 enum class InvocationId : std::uint64_t {};   // caller's numbers, unique
 enum class EnvironmentId : std::uint64_t {};  // the dispatcher's numbers, never reused
 
 struct Limits {
-  std::size_t concurrency_max = 1000;   // invocations being served at once, all functions together
-  std::size_t environments_max = 1000;  // environments that exist at once, idle ones included
+  std::size_t concurrency_max = 1000;                        // invocations being served at once, all functions together
+  std::size_t environments_max = 1000;                       // environments that exist at once, idle ones included
   Duration reuse_grace_max = std::chrono::milliseconds(50);  // 0 = the letter of AWS: never wait
   Duration idle_max = std::chrono::minutes(10);              // AWS documents none; ours
-  Duration stop_max = std::chrono::seconds(2);  // budget of a reset; then the environment is discarded
+  Duration stop_max = std::chrono::seconds(2);               // budget of a reset; then the environment is discarded
 };
 
 struct VersionSpec {
@@ -144,8 +143,8 @@ struct StopEnvironment {
   EnvironmentId environment{};
   StopReason reason{};
 };
-using Command = std::variant<StartEnvironment, RestartProgram, Deliver, Refuse, FailInvocation,
-                             FinishInvocation, ResetEnvironment, StopEnvironment>;
+using Command = std::variant<StartEnvironment, RestartProgram, Deliver, Refuse, FailInvocation, FinishInvocation,
+                             ResetEnvironment, StopEnvironment>;
 
 enum class EnvironmentState { kStarting, kIdle, kBusy, kAnswered, kResetting, kReset, kRestarting };
 

@@ -1,120 +1,12 @@
+// How invocations find environments.
 #include "dispatch/dispatcher.h"
 
 #include <gtest/gtest.h>
 
-#include <string>
-#include <utility>
+#include "dispatch/dispatcher_fixture.h"
 
 namespace ogni::dispatch {
 namespace {
-
-using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
-
-std::string number(auto id) { return std::to_string(static_cast<std::uint64_t>(id)); }
-
-// "deliver 1>7": one word and the ids it carries, so that a test reads as the list of what happened.
-struct Print {
-  std::string operator()(const StartEnvironment& c) const {
-    return "start " + number(c.environment) + " of " + number(c.version);
-  }
-  std::string operator()(const RestartProgram& c) const {
-    return "restart " + number(c.environment) + "<" + number(c.invocation);
-  }
-  std::string operator()(const Deliver& c) const {
-    return "deliver " + number(c.environment) + "<" + number(c.invocation);
-  }
-  std::string operator()(const Refuse& c) const {
-    constexpr const char* kWords[] = {"concurrency", "environments", "draining", "unknown"};
-    return "refuse " + number(c.invocation) + " " + kWords[static_cast<int>(c.refusal)];
-  }
-  std::string operator()(const FailInvocation& c) const {
-    constexpr const char* kWords[] = {"timed out", "program ended", "environment failed"};
-    return "fail " + number(c.invocation) + " in " + number(c.environment) + " " +
-           kWords[static_cast<int>(c.failure)];
-  }
-  std::string operator()(const FinishInvocation& c) const {
-    return "finish " + number(c.environment) + "<" + number(c.invocation);
-  }
-  std::string operator()(const ResetEnvironment& c) const {
-    constexpr const char* kWords[] = {"init timed out", "timed out"};
-    return "reset " + number(c.environment) + " " + kWords[static_cast<int>(c.reason)];
-  }
-  std::string operator()(const StopEnvironment& c) const {
-    constexpr const char* kWords[] = {"idle", "retired", "evicted", "broken", "draining"};
-    return "stop " + number(c.environment) + " " + kWords[static_cast<int>(c.reason)];
-  }
-};
-
-class DispatcherTest : public ::testing::Test {
- protected:
-  void begin(Limits limits) {
-    dispatcher_.emplace(limits);
-    dispatcher_->add_version({.id = VersionId{1}, .timeout = seconds(3), .init_timeout = seconds(10)});
-    dispatcher_->add_version({.id = VersionId{2}, .timeout = seconds(3), .init_timeout = seconds(10)});
-  }
-  void SetUp() override { begin({}); }
-
-  // What has been commanded since the last call, one per line.
-  std::string commands() {
-    std::string text;
-    for (const Command& command : dispatcher_->take_commands()) {
-      if (!text.empty()) text += "; ";
-      text += std::visit(Print{}, command);
-    }
-    return text;
-  }
-  std::string invoke(std::uint64_t invocation, std::uint64_t version = 1) {
-    dispatcher_->invoke(InvocationId{invocation}, VersionId{version}, now_);
-    return commands();
-  }
-  std::string ready(std::uint64_t environment) {
-    dispatcher_->ready(EnvironmentId{environment}, now_);
-    return commands();
-  }
-  std::string answered(std::uint64_t environment) {
-    dispatcher_->answered(EnvironmentId{environment}, now_);
-    return commands();
-  }
-  std::string ended(std::uint64_t environment) {
-    dispatcher_->ended(EnvironmentId{environment}, now_);
-    return commands();
-  }
-  std::string gone(std::uint64_t environment) {
-    dispatcher_->gone(EnvironmentId{environment}, now_);
-    return commands();
-  }
-  std::string retire(std::uint64_t version) {
-    dispatcher_->retire_version(VersionId{version}, now_);
-    return commands();
-  }
-  std::string drain() {
-    dispatcher_->drain(now_);
-    return commands();
-  }
-  std::string pass(Duration time) {
-    now_ += time;
-    dispatcher_->advance(now_);
-    return commands();
-  }
-  // An environment that has served one invocation and is idle; its cold start took `cold_start`.
-  void warm_up(std::uint64_t environment, std::uint64_t version = 1, Duration cold_start = milliseconds(20)) {
-    const std::uint64_t invocation = 1000 + environment;
-    ASSERT_EQ(invoke(invocation, version), "start " + number(environment) + " of " + number(version));
-    pass(cold_start);
-    ASSERT_EQ(ready(environment), "deliver " + number(environment) + "<" + number(invocation));
-    ASSERT_EQ(answered(environment), "");
-    ASSERT_EQ(ready(environment), "finish " + number(environment) + "<" + number(invocation));
-  }
-  EnvironmentState state(std::uint64_t environment) const {
-    return dispatcher_->state_of(EnvironmentId{environment}).value();
-  }
-  Counts counts() const { return dispatcher_->counts(); }
-
-  std::optional<Dispatcher> dispatcher_;
-  TimePoint now_{std::chrono::hours(1)};
-};
 
 TEST_F(DispatcherTest, StartsAnEnvironmentAndDeliversWhenItsProgramAsks) {
   EXPECT_EQ(invoke(7), "start 1 of 1");
@@ -159,6 +51,244 @@ TEST_F(DispatcherTest, AnEnvironmentServesOnlyItsVersion) {
 }
 
 TEST_F(DispatcherTest, RefusesAnUnknownVersion) { EXPECT_EQ(invoke(5, 99), "refuse 5 unknown"); }
+
+TEST_F(DispatcherTest, ASequentialCallerThatOvertakesThePollWaitsForTheSameEnvironment) {
+  warm_up(1);
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    EXPECT_EQ(invoke(2 * i), "deliver 1<" + number(2 * i));
+    answered(1);
+    EXPECT_EQ(invoke(2 * i + 1), "");
+    EXPECT_EQ(ready(1), "finish 1<" + number(2 * i) + "; deliver 1<" + number(2 * i + 1));
+    answered(1);
+    EXPECT_EQ(ready(1), "finish 1<" + number(2 * i + 1));
+  }
+  EXPECT_EQ(counts().environments, 1U);
+}
+
+TEST_F(DispatcherTest, WithoutGraceAnAnsweredEnvironmentIsNotWaitedFor) {
+  begin({.reuse_grace_max = milliseconds(0)});
+  warm_up(1);
+  invoke(1);
+  answered(1);
+  EXPECT_EQ(invoke(2), "start 2 of 1");
+}
+
+TEST_F(DispatcherTest, GraceIsTheLastColdStartIfThatIsShorter) {
+  warm_up(1, 1, milliseconds(20));
+  invoke(1);
+  answered(1);
+  EXPECT_EQ(invoke(2), "");
+  EXPECT_EQ(dispatcher_->next_deadline(), now_ + milliseconds(20));
+  EXPECT_EQ(pass(milliseconds(19)), "");
+  EXPECT_EQ(pass(milliseconds(1)), "start 2 of 1");
+}
+
+TEST_F(DispatcherTest, GraceIsBoundedHoweverLongAColdStartTakes) {
+  warm_up(1, 1, seconds(2));
+  invoke(1);
+  answered(1);
+  invoke(2);
+  EXPECT_EQ(dispatcher_->next_deadline(), now_ + milliseconds(50));
+}
+
+TEST_F(DispatcherTest, OneInvocationWaitsForAnAnsweredEnvironmentAndTheNextStartsItsOwn) {
+  warm_up(1);
+  invoke(1);
+  answered(1);
+  EXPECT_EQ(invoke(2), "");
+  EXPECT_EQ(invoke(3), "start 2 of 1");
+}
+
+TEST_F(DispatcherTest, TheOldestIsServedFirstWhicheverEnvironmentBecomesFree) {
+  warm_up(1);
+  invoke(1);
+  answered(1);
+  invoke(2);  // in grace
+  invoke(3);  // for a start
+  EXPECT_EQ(ready(2), "deliver 2<2");
+  EXPECT_EQ(ready(1), "finish 1<1; deliver 1<3");
+}
+
+TEST_F(DispatcherTest, AGraceThatWasSwappedEndsWhenThatOfTheOlderOneWouldHave) {
+  warm_up(1);
+  invoke(1);
+  answered(1);
+  invoke(2);
+  pass(milliseconds(15));
+  invoke(3);
+  ready(2);
+  EXPECT_EQ(pass(milliseconds(5)), "start 3 of 1");
+}
+
+TEST_F(DispatcherTest, AStartThatIsNotNeededAnyMoreServesTheNextInvocation) {
+  begin({.reuse_grace_max = milliseconds(0)});
+  warm_up(1);
+  invoke(1);
+  EXPECT_EQ(invoke(2), "start 2 of 1");
+  answered(1);
+  EXPECT_EQ(ready(1), "finish 1<1; deliver 1<2");
+  EXPECT_EQ(invoke(3), "");
+  EXPECT_EQ(ready(2), "deliver 2<3");
+}
+
+TEST_F(DispatcherTest, AnEnvironmentWhoseInvocationWentElsewhereIsIdle) {
+  begin({.reuse_grace_max = milliseconds(0)});
+  warm_up(1);
+  invoke(1);
+  invoke(2);
+  answered(1);
+  ready(1);
+  EXPECT_EQ(ready(2), "");
+  EXPECT_EQ(state(2), EnvironmentState::kIdle);
+}
+
+TEST_F(DispatcherTest, RefusesAtTheConcurrencyLimit) {
+  begin({.concurrency_max = 2});
+  invoke(1);
+  EXPECT_EQ(invoke(2, 2), "start 2 of 2");
+  EXPECT_EQ(invoke(3), "refuse 3 concurrency");
+  ready(1);
+  EXPECT_EQ(invoke(4), "refuse 4 concurrency");
+}
+
+TEST_F(DispatcherTest, AtTheConcurrencyLimitAnInvocationWaitsForAnAnsweredEnvironmentButNotLonger) {
+  begin({.concurrency_max = 1});
+  warm_up(1);
+  invoke(1);
+  EXPECT_EQ(invoke(2), "refuse 2 concurrency");
+  answered(1);
+  EXPECT_EQ(invoke(3), "");
+  EXPECT_EQ(invoke(4), "refuse 4 concurrency");
+  EXPECT_EQ(pass(milliseconds(20)), "refuse 3 concurrency");
+  EXPECT_EQ(ready(1), "finish 1<1");
+}
+
+TEST_F(DispatcherTest, WhoWaitsOnlyForTheConcurrencyLimitIsServedAsSoonAsAnyFunctionIsDone) {
+  begin({.concurrency_max = 2});
+  warm_up(1);
+  invoke(1);
+  invoke(2);
+  pass(milliseconds(20));
+  ready(2);
+  answered(2);
+  ready(2);                                 // 1 busy, 2 idle
+  EXPECT_EQ(invoke(3, 2), "start 3 of 2");  // the limit is reached
+  answered(1);
+  EXPECT_EQ(invoke(4), "");
+  EXPECT_EQ(gone(3), "fail 3 in 3 environment failed; deliver 2<4");
+}
+
+TEST_F(DispatcherTest, AnInvocationWhoseFinishingEnvironmentIsLostTakesAnIdleOneBeforeAStart) {
+  begin({.concurrency_max = 2});
+  warm_up(1);
+  invoke(1);
+  invoke(2);
+  pass(milliseconds(20));
+  ready(2);
+  answered(2);
+  ready(2);
+  invoke(3, 2);
+  answered(1);
+  invoke(4);
+  EXPECT_EQ(gone(1), "finish 1<1; deliver 2<4");
+}
+
+TEST_F(DispatcherTest, AtTheEnvironmentLimitTheLeastRecentlyUsedIdleOneIsGivenUp) {
+  begin({.environments_max = 2});
+  warm_up(1, 1);
+  dispatcher_->add_version({.id = VersionId{3}});
+  warm_up(2, 2);
+  EXPECT_EQ(invoke(1, 1), "deliver 1<1");
+  answered(1);
+  ready(1);
+  EXPECT_EQ(invoke(2, 3), "stop 2 evicted; start 3 of 3");
+  EXPECT_EQ(invoke(3, 2), "stop 1 evicted; start 4 of 2");
+  EXPECT_EQ(invoke(4, 1), "refuse 4 environments");
+}
+
+TEST_F(DispatcherTest, IdleEnvironmentsAreReapedAndOnlyThose) {
+  begin({.idle_max = minutes(10)});
+  warm_up(1);
+  pass(minutes(4));
+  invoke(1);
+  EXPECT_EQ(invoke(2), "start 2 of 1");
+  ready(2);
+  answered(1);
+  ready(1);
+  answered(2);
+  pass(seconds(2));
+  ready(2);
+  EXPECT_EQ(pass(minutes(10) - seconds(3)), "");
+  EXPECT_EQ(pass(seconds(1)), "stop 1 idle");
+  EXPECT_EQ(pass(seconds(2)), "stop 2 idle");
+  EXPECT_EQ(dispatcher_->next_deadline(), std::nullopt);
+}
+
+TEST_F(DispatcherTest, IdleEnvironmentsStayIfTheLimitIsNever) {
+  begin({.idle_max = Duration::max()});
+  warm_up(1);
+  EXPECT_EQ(dispatcher_->next_deadline(), std::nullopt);
+  EXPECT_EQ(pass(std::chrono::hours(10'000)), "");
+  EXPECT_EQ(counts().idle, 1U);
+}
+
+TEST_F(DispatcherTest, RetiringStopsIdleEnvironmentsNowAndOthersAfterTheirInvocation) {
+  warm_up(1);
+  invoke(1);
+  EXPECT_EQ(invoke(2), "start 2 of 1");
+  pass(milliseconds(20));
+  ready(2);
+  answered(2);
+  ready(2);  // 1 busy, 2 idle
+  EXPECT_EQ(retire(1), "stop 2 retired");
+  answered(1);
+  EXPECT_EQ(invoke(3), "");  // it was on its way: still served
+  EXPECT_EQ(ready(1), "finish 1<1; deliver 1<3");
+  answered(1);
+  EXPECT_EQ(ready(1), "finish 1<3; stop 1 retired");
+  EXPECT_EQ(dispatcher_->environments_of(VersionId{1}), 0U);
+  EXPECT_EQ(invoke(4), "refuse 4 unknown");
+}
+
+TEST_F(DispatcherTest, RetiringAVersionWithoutEnvironmentsForgetsIt) {
+  EXPECT_EQ(retire(1), "");
+  EXPECT_EQ(retire(1), "");
+  EXPECT_EQ(invoke(1), "refuse 1 unknown");
+}
+
+TEST_F(DispatcherTest, AStartForARetiredVersionStillServesWhatWaits) {
+  invoke(1);
+  EXPECT_EQ(retire(1), "");
+  EXPECT_EQ(ready(1), "deliver 1<1");
+  EXPECT_EQ(ended(1), "fail 1 in 1 program ended; finish 1<1; stop 1 retired");
+}
+
+TEST_F(DispatcherTest, DrainingServesWhatIsThereAndRefusesTheRest) {
+  warm_up(1);
+  warm_up(2, 2);
+  invoke(1);
+  answered(1);
+  EXPECT_EQ(invoke(2), "");              // in grace
+  EXPECT_EQ(invoke(3), "start 3 of 1");  // for a start
+  EXPECT_EQ(drain(), "stop 2 draining");
+  EXPECT_EQ(invoke(4), "refuse 4 draining");
+  EXPECT_EQ(ready(1), "finish 1<1; deliver 1<2");
+  EXPECT_EQ(ready(3), "deliver 3<3");
+  answered(1);
+  EXPECT_EQ(ready(1), "finish 1<2; stop 1 draining");
+  answered(3);
+  EXPECT_EQ(ready(3), "finish 3<3; stop 3 draining");
+  EXPECT_EQ(counts().environments, 0U);
+}
+
+TEST_F(DispatcherTest, CommandsCanBeTakenIntoTheSameVectorAgainAndAgain) {
+  std::vector<Command> taken;
+  dispatcher_->invoke(InvocationId{1}, VersionId{1}, now_);
+  dispatcher_->take_commands(taken);
+  ASSERT_EQ(taken.size(), 1U);
+  dispatcher_->take_commands(taken);
+  EXPECT_TRUE(taken.empty());
+}
 
 }  // namespace
 }  // namespace ogni::dispatch

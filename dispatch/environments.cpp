@@ -48,8 +48,7 @@ void Dispatcher::Impl::assign(Environment& environment, InvocationId invocation,
   set_timer(environment, deadline);
   if (program == Program::kWaits) {
     environment.state = EnvironmentState::kBusy;
-    commands.emplace_back(
-        Deliver{.environment = environment.id, .invocation = invocation, .deadline = deadline});
+    commands.emplace_back(Deliver{.environment = environment.id, .invocation = invocation, .deadline = deadline});
   } else {
     environment.state = EnvironmentState::kRestarting;
     commands.emplace_back(RestartProgram{.environment = environment.id, .invocation = invocation});
@@ -57,8 +56,7 @@ void Dispatcher::Impl::assign(Environment& environment, InvocationId invocation,
 }
 
 void Dispatcher::Impl::finish(Environment& environment) {
-  commands.emplace_back(
-      FinishInvocation{.environment = environment.id, .invocation = environment.invocation.value()});
+  commands.emplace_back(FinishInvocation{.environment = environment.id, .invocation = environment.invocation.value()});
   environment.invocation.reset();
   --serving;
 }

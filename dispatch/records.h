@@ -36,8 +36,7 @@ struct Environment {
 
 // An invocation that no environment has taken.
 struct Waiter {
-  Waiter(InvocationId the_invocation, Version& its_version)
-      : invocation(the_invocation), version(its_version) {}
+  Waiter(InvocationId the_invocation, Version& its_version) : invocation(the_invocation), version(its_version) {}
 
   InvocationId invocation;
   Version& version;
@@ -48,10 +47,9 @@ struct Waiter {
 };
 
 struct Version {
-  using EnvironmentList =
-      boost::intrusive::list<Environment,
-                             boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
-                                                           &Environment::version_hook>>;
+  using EnvironmentList = boost::intrusive::list<
+      Environment,
+      boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>, &Environment::version_hook>>;
   using Waiters = std::map<std::uint64_t, Waiter>;  // by arrival
 
   explicit Version(const VersionSpec& the_spec) : spec(the_spec) {}
@@ -82,17 +80,15 @@ struct EarlierDeadline {
 };
 
 template <typename T>
-using Timers = boost::intrusive::multiset<
-    T, boost::intrusive::member_hook<T, boost::intrusive::set_member_hook<>, &T::timer_hook>,
-    boost::intrusive::compare<EarlierDeadline<T>>>;
+using Timers =
+    boost::intrusive::multiset<T, boost::intrusive::member_hook<T, boost::intrusive::set_member_hook<>, &T::timer_hook>,
+                               boost::intrusive::compare<EarlierDeadline<T>>>;
 
 using IdleList =
-    boost::intrusive::list<Environment,
-                           boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
-                                                         &Environment::idle_hook>>;
+    boost::intrusive::list<Environment, boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
+                                                                      &Environment::idle_hook>>;
 using StarvedList = boost::intrusive::list<
-    Version,
-    boost::intrusive::member_hook<Version, boost::intrusive::list_member_hook<>, &Version::starved_hook>>;
+    Version, boost::intrusive::member_hook<Version, boost::intrusive::list_member_hook<>, &Version::starved_hook>>;
 
 // `time` + `length` without overflow; TimePoint::max() means never.
 inline TimePoint after(TimePoint time, Duration length) {

@@ -17,8 +17,7 @@ void Dispatcher::Impl::refuse(InvocationId invocation, Refusal refusal) {
 }
 
 void Dispatcher::Impl::fail(InvocationId invocation, EnvironmentId environment, Failure failure) {
-  commands.emplace_back(
-      FailInvocation{.invocation = invocation, .environment = environment, .failure = failure});
+  commands.emplace_back(FailInvocation{.invocation = invocation, .environment = environment, .failure = failure});
 }
 
 Duration Dispatcher::Impl::grace(const Version& version) const {
