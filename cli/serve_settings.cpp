@@ -71,7 +71,9 @@ Result<void> set_listen(Settings& settings, const Words& words) {
 Result<void> set_data(Settings& settings, const Words& words) {
   if (words.front().empty()) return refuse(words.front(), "a folder");
   std::error_code error;
-  settings.data_directory = std::filesystem::absolute(words.front(), error).lexically_normal().string();
+  std::filesystem::path folder = std::filesystem::absolute(words.front(), error).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();  // "data/" is "data"
+  settings.data_directory = folder.string();
   if (error) return refuse(words.front(), "a folder that can be found");
   return {};
 }
