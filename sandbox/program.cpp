@@ -174,17 +174,21 @@ std::variant<pid_t, StartFailed> start_program(const Program& program, Strength 
   if (!program.working_directory.empty()) prepared.working_directory = program.working_directory.c_str();
 
   // vfork(2): no page table is copied, and what went wrong is simply there afterwards.
-  Problem problem;
+  // Volatile, because the compiler does not know that the child writes here before the parent goes on.
+  volatile int problem_error = 0;
+  volatile Step problem_step = Step::kOther;
   const pid_t pid = ::vfork();
   if (pid == 0) {
-    problem = become_program(prepared);
+    const Problem problem = become_program(prepared);
+    problem_step = problem.step;
+    problem_error = problem.error;
     ::_exit(127);
   }
   if (pid < 0) return failed(Step::kOther, *path, errno);
-  if (problem.error == 0) return pid;
+  if (problem_error == 0) return pid;
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
-  return failed(problem.step, *path, problem.error);
+  return failed(problem_step, *path, problem_error);
 }
 
 }  // namespace ogni::sandbox

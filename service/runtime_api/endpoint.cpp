@@ -204,9 +204,10 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     if (head_.body == Body::kLength) {
       const auto wanted = static_cast<std::size_t>(head_.body_bytes);
       const std::size_t here = std::min(wanted, buffer_.size());
-      body.resize_and_overwrite(wanted, [&](char* to, std::size_t size) {
+      // (libstdc++ 12 gives the callback its capacity for the size)
+      body.resize_and_overwrite(wanted, [&](char* to, std::size_t) {
         buffer_.copy(to, here);
-        return size;
+        return wanted;
       });
       buffer_.erase(0, here);
       if (here < wanted) {
