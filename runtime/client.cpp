@@ -41,10 +41,7 @@ void complain(std::string_view what, int status) {
 }  // namespace
 
 Client::Client(Endpoint endpoint, std::string_view user_agent)
-    : endpoint_(std::move(endpoint)),
-      user_agent_(user_agent),
-      events_(kEventBytesMax),
-      answers_(kAnswerBytesMax) {
+    : endpoint_(std::move(endpoint)), user_agent_(user_agent), events_(kEventBytesMax), answers_(kAnswerBytesMax) {
   head_.reserve(1024);
   target_.reserve(256);
 }

@@ -66,8 +66,7 @@ class Client {
  private:
   enum class Wait { kForever, kBounded };
 
-  Answer answer(std::string_view what, std::string_view type_field, std::string_view type,
-                std::string_view body);
+  Answer answer(std::string_view what, std::string_view type_field, std::string_view type, std::string_view body);
   Answer post(std::string_view what, std::string_view body);
   bool exchange(std::string_view body, ResponseParser& parser, Wait wait);
   bool connect();

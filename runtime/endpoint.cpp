@@ -15,8 +15,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const std::string_view digits = text.substr(colon + 1);
   std::uint16_t port = 0;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || port == 0)
-    return std::nullopt;
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || port == 0) return std::nullopt;
 
   Endpoint endpoint;
   endpoint.authority = text;

@@ -307,8 +307,7 @@ bool ResponseParser::take_chunk_byte(char byte) {
       chunk_part_ = ChunkPart::kSizeFirst;
       return byte == '\n';
     case ChunkPart::kTrailer:
-      if (byte != '\r')
-        return is_value_char(byte) && ++trailer_line_bytes_ > 0 && ++framing_bytes_ <= kHeadBytesMax;
+      if (byte != '\r') return is_value_char(byte) && ++trailer_line_bytes_ > 0 && ++framing_bytes_ <= kHeadBytesMax;
       chunk_part_ = ChunkPart::kTrailerLf;
       return ++framing_bytes_ <= kHeadBytesMax;
     case ChunkPart::kTrailerLf:

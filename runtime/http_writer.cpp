@@ -4,8 +4,8 @@
 
 namespace ogni::runtime {
 
-RequestWriter::RequestWriter(std::string& out, std::string_view method, std::string_view target,
-                             std::string_view host, std::string_view user_agent)
+RequestWriter::RequestWriter(std::string& out, std::string_view method, std::string_view target, std::string_view host,
+                             std::string_view user_agent)
     : out_(out) {
   out_.clear();
   out_.append(method).append(" ");

@@ -77,8 +77,7 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string error_json(std::string_view type, std::string_view message,
-                       const std::vector<std::string>& stack_trace) {
+std::string error_json(std::string_view type, std::string_view message, const std::vector<std::string>& stack_trace) {
   std::string out = "{\"errorMessage\":";
   append_json_string(out, message);
   out += ",\"errorType\":";

@@ -11,7 +11,6 @@ namespace ogni::runtime {
 void append_json_string(std::string& out, std::string_view text);
 
 // {"errorMessage":…,"errorType":…,"stackTrace":[…]}, as every AWS runtime reports it.
-std::string error_json(std::string_view type, std::string_view message,
-                       const std::vector<std::string>& stack_trace);
+std::string error_json(std::string_view type, std::string_view message, const std::vector<std::string>& stack_trace);
 
 }  // namespace ogni::runtime

@@ -37,8 +37,8 @@ std::string_view platform_type(std::string_view type) {
 std::string demangled(const std::type_info* type) {
   if (type == nullptr) return "unknown";
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                                         &std::free);
   return status == 0 ? name.get() : type->name();
 }
 
@@ -89,8 +89,7 @@ Response call(const Handler& handler, const runtime::Invocation& invocation, con
 
 Client::Answer send(Client& client, const Response& response) {
   if (response.is_success()) return client.respond(response.body(), response.content_type());
-  const std::string body =
-      runtime::error_json(response.error_type(), response.error_message(), response.stack_trace());
+  const std::string body = runtime::error_json(response.error_type(), response.error_message(), response.stack_trace());
   return client.fail(platform_type(response.error_type()), body);
 }
 
@@ -112,8 +111,7 @@ std::optional<Handler> make(Client& client, const std::function<Handler()>& make
 }  // namespace
 
 std::chrono::milliseconds Context::remaining_time() const {
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::system_clock::now());
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::system_clock::now());
   return std::max(left, std::chrono::milliseconds(0));
 }
 
@@ -136,9 +134,8 @@ Response Response::failure(std::string type, std::string message, std::vector<st
 int run_with(const std::function<Handler()>& make_handler) {
   auto endpoint = runtime::parse_endpoint(variable(protocol::variable::kRuntimeApi));
   if (!endpoint) {
-    std::fputs(
-        "ogni: AWS_LAMBDA_RUNTIME_API is not an address; this program is started by AWS Lambda or Ogni\n",
-        stderr);
+    std::fputs("ogni: AWS_LAMBDA_RUNTIME_API is not an address; this program is started by AWS Lambda or Ogni\n",
+               stderr);
     return 1;
   }
   Client client(std::move(*endpoint), kUserAgent);

@@ -49,15 +49,16 @@ struct Context {
 // What the caller gets.
 class Response {
  public:
-  static Response success(std::string body, std::string content_type = "application/json");
+  // An empty content type means application/json.
+  static Response success(std::string body, std::string content_type = {});
   // As success(), but `body` is not copied: it may point into the event, or to what lives longer.
-  static Response borrowed(std::string_view body, std::string content_type = "application/json");
+  static Response borrowed(std::string_view body, std::string content_type = {});
   // The caller sees a function error with these members. `type` is a name such as "Order.Invalid".
   static Response failure(std::string type, std::string message, std::vector<std::string> stack_trace = {});
 
   bool is_success() const { return success_; }
   std::string_view body() const { return owned_ ? std::string_view(text_) : borrowed_; }
-  const std::string& content_type() const { return type_; }
+  std::string_view content_type() const { return type_.empty() ? "application/json" : std::string_view(type_); }
   const std::string& error_type() const { return type_; }
   const std::string& error_message() const { return text_; }
   const std::vector<std::string>& stack_trace() const { return stack_trace_; }

@@ -1,0 +1,26 @@
+#!/bin/bash
+# runtime/ and bootstrap/ compile without a warning as C++20 with every supported compiler that is here.
+# Exit status: 0 fine, 1 not, 77 none of the compilers is here.
+set -uo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/embedded"
+cmake -DINPUT="$root/bootstrap/workers/python.py" -DOUTPUT="$work/embedded/python_worker.h" -DVARIABLE=python_worker \
+  -P "$root/cmake/embed.cmake" || exit 1
+
+tried=0 failed=0
+for compiler in g++-12 clang++-14 clang++-19; do
+  command -v "$compiler" >/dev/null || continue
+  tried=$((tried + 1))
+  for source in "$root"/runtime/*.cpp "$root"/bootstrap/*.cpp "$root"/examples/hello-cpp/main.cpp; do
+    case "$source" in *_test.cpp | *_bench.cpp | *_fuzz.cpp) continue ;; esac
+    "$compiler" -std=c++20 -fsyntax-only -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -DOGNI_VERSION='"test"' \
+      -I"$root" -I"$root/runtime/include" -I"$work" "$source" || {
+      echo "$compiler: $source" >&2
+      failed=1
+    }
+  done
+done
+[ "$tried" -gt 0 ] || exit 77
+exit "$failed"
