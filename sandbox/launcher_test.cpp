@@ -1,0 +1,255 @@
+// The launcher as the daemon meets it: what it refuses, and that nothing is left whoever dies first.
+#include "sandbox/launcher.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <functional>
+#include <thread>
+
+#include "sandbox/test_environment.h"
+#include "sandbox/wire.h"
+
+namespace ogni::sandbox::testing {
+namespace {
+
+// The service's directories of memory cgroups on this host.
+std::vector<std::filesystem::path> cgroups_of(const std::string& tag) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  using Iterator = std::filesystem::recursive_directory_iterator;
+  const auto options = std::filesystem::directory_options::skip_permission_denied;
+  for (auto entry = Iterator("/sys/fs/cgroup", options, error); !error && entry != Iterator(); entry.increment(error)) {
+    if (entry->path().filename() == "ogni-" + tag) found.push_back(entry->path());
+  }
+  return found;
+}
+
+// Polls a condition of the host that has no descriptor to wait on.
+bool comes_true(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+std::size_t mounts_of_host() {
+  const auto text = read_file("/proc/self/mountinfo", 4 << 20);
+  return text ? static_cast<std::size_t>(std::count(text->begin(), text->end(), '\n')) : 0;
+}
+
+const char* const kSleeper = "#!/bin/bash\necho ready\n(setsid sleep 1000 </dev/null >/dev/null 2>&1 &)\nsleep 1000\n";
+
+class LauncherStrengthTest : public LauncherTest {
+ protected:
+  // An environment whose program has begun.
+  std::optional<Environment> make_running(const CodeDirectory& code) {
+    auto made = make(*launcher_, spec(code));
+    EXPECT_TRUE(made) << made.error().message();
+    if (!made) return std::nullopt;
+    EXPECT_TRUE(made->environment->start(bootstrap(code)));
+    EXPECT_TRUE(wait_readable(made->environment->log_descriptor(), kPatience));
+    return std::move(made->environment);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Strengths, LauncherStrengthTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
+                         [](const auto& strength) { return std::string(to_string(strength.param)); });
+
+TEST(Launcher, RefusesATagThatIsNoName) {
+  for (const char* tag : {"", "../x", "UPPER", "a b", "012345678901234567890123456789012"}) {
+    Launcher::Options options;
+    options.tag = tag;
+    const auto launcher = Launcher::start(options);
+    ASSERT_FALSE(launcher) << tag;
+    EXPECT_EQ(launcher.error().code(), ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST(Launcher, SaysSoWhenItsProgramIsNone) {
+  CodeDirectory code;
+  code.file("text", "no program");
+  const auto text = open_file(code.path() + "/text", O_RDONLY);
+  ASSERT_TRUE(text);
+  Launcher::Options options = launcher_options(Strength::kProcess);
+  for (const int program : {text->get(), -1}) {
+    options.program = program;
+    const auto launcher = Launcher::start(options);
+    ASSERT_FALSE(launcher);
+    EXPECT_EQ(launcher.error().code(), ErrorCode::kUnavailable);
+  }
+}
+
+TEST_P(LauncherStrengthTest, RefusesRequestsThatAreOffAndGoesOn) {
+  CodeDirectory code;
+  const auto refuse = [&](ErrorCode expected) {
+    auto reply = wait_reply(*launcher_);
+    ASSERT_TRUE(reply) << reply.error().message();
+    ASSERT_FALSE(reply->environment);
+    EXPECT_EQ(reply->environment.error().code(), expected) << reply->environment.error().message();
+  };
+  const std::string whole = wire::encode(wire::MakeEnvironment{.id = 1, .strength = GetParam(), .layers = 2});
+  for (const std::string& bytes : {std::string("x"), std::string(1, '\0'), whole.substr(0, whole.size() - 1),
+                                   whole + "x", std::string(1000, '\xff'), wire::encode(wire::Kill{})}) {
+    ASSERT_TRUE(send_message(launcher_->descriptor(), bytes));
+    refuse(ErrorCode::kInvalidArgument);
+  }
+  // Two layers are announced, none is there.
+  ASSERT_TRUE(send_message(launcher_->descriptor(), whole));
+  refuse(ErrorCode::kInvalidArgument);
+  EnvironmentSpec other = spec(code);
+  other.strength = is_namespace() ? Strength::kProcess : Strength::kNamespace;
+  ASSERT_TRUE(launcher_->request(other));
+  refuse(ErrorCode::kInvalidArgument);
+  EnvironmentSpec layered = spec(code);
+  layered.layers.assign(100, code.descriptor());
+  EXPECT_EQ(launcher_->request(layered).error().code(), ErrorCode::kInvalidArgument);
+  const EnvironmentSpec first = spec(code);
+  auto made = make(*launcher_, first);
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_TRUE(launcher_->request(first));
+  refuse(ErrorCode::kConflict);
+
+  EXPECT_TRUE(make(*launcher_, spec(code)));
+}
+
+TEST_P(LauncherStrengthTest, RefusesWhatIsNoDirectory) {
+  if (!is_namespace()) GTEST_SKIP() << "nothing is mounted in a process environment";
+  CodeDirectory code;
+  code.file("file", "");
+  const auto file = open_file(code.path() + "/file", O_PATH);
+  ASSERT_TRUE(file);
+  EnvironmentSpec wrong = spec(code);
+  wrong.task = file->get();
+
+  const auto made = make(*launcher_, wrong);
+
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message().find("task"), std::string::npos) << made.error().message();
+}
+
+TEST_P(LauncherStrengthTest, MakesAHundredEnvironmentsAndLeavesNothing) {
+  CodeDirectory code;
+  code.file("bootstrap", kSleeper);
+  const std::size_t mounts = mounts_of_host();
+  std::vector<Environment> environments;
+  for (int i = 0; i < 100; ++i) {
+    auto made = make(*launcher_, spec(code));
+    ASSERT_TRUE(made) << i << ": " << made.error().message();
+    ASSERT_TRUE(made->environment->start(bootstrap(code)));
+    environments.push_back(std::move(*made->environment));
+  }
+  std::vector<Fd> processes;
+  for (const Environment& environment : environments) {
+    ASSERT_TRUE(wait_readable(environment.log_descriptor(), kPatience));
+    processes.emplace_back(::dup(environment.process_descriptor()));
+  }
+  EXPECT_EQ(mounts_of_host(), mounts);
+
+  environments.clear();
+
+  for (const Fd& process : processes) ASSERT_TRUE(wait_readable(process.get(), kPatience));
+  const std::string tag = launcher_options(GetParam()).tag;
+  for (const auto& directory : cgroups_of(tag)) {
+    EXPECT_TRUE(comes_true([&] {
+      return std::ranges::none_of(std::filesystem::directory_iterator(directory),
+                                  [](const auto& entry) { return entry.is_directory(); });
+    })) << directory;
+  }
+  launcher_.reset();
+  EXPECT_TRUE(cgroups_of(tag).empty());
+  EXPECT_EQ(mounts_of_host(), mounts);
+}
+
+TEST_P(LauncherStrengthTest, EndsEveryEnvironmentWhenItIsKilled) {
+  CodeDirectory code;
+  code.file("bootstrap", kSleeper);
+  auto first = make_running(code);
+  auto second = make_running(code);
+  ASSERT_TRUE(first && second);
+
+  ASSERT_EQ(::kill(launcher_->pid(), SIGKILL), 0);
+
+  EXPECT_TRUE(wait_end(*first));
+  EXPECT_TRUE(wait_end(*second));
+  ASSERT_TRUE(wait_readable(launcher_->descriptor(), kPatience));
+  const auto reply = launcher_->receive();
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(launcher_->request(spec(code)).error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(comes_true([&] { return !first->receive() && !second->receive(); }));
+
+  // Its successor with the same tag sweeps the cgroups that it could not remove.
+  std::string why;
+  launcher_ = start_launcher(GetParam(), why);
+  ASSERT_NE(launcher_, nullptr) << why;
+  ASSERT_TRUE(make_running(code));
+  launcher_.reset();
+  EXPECT_TRUE(cgroups_of(launcher_options(GetParam()).tag).empty());
+}
+
+TEST_P(LauncherStrengthTest, EndsWithEveryEnvironmentWhenTheDaemonIsKilled) {
+  launcher_.reset();
+  CodeDirectory code;
+  code.file("bootstrap", kSleeper);
+  auto sockets = socket_pair();
+  ASSERT_TRUE(sockets);
+  const pid_t daemon = ::fork();
+  ASSERT_GE(daemon, 0);
+  if (daemon == 0) {
+    std::string why;
+    launcher_ = start_launcher(GetParam(), why);
+    if (launcher_ == nullptr) ::_exit(1);
+    auto one = make_running(code);
+    auto two = make_running(code);
+    auto launcher = open_pidfd(launcher_->pid());
+    if (!one || !two || !launcher) ::_exit(1);
+    const std::array processes = {launcher->get(), one->process_descriptor(), two->process_descriptor()};
+    (void)send_message(sockets->second.get(), launcher_options(GetParam()).tag, processes);
+    for (;;) ::pause();
+  }
+  sockets->second.reset();
+  const bool told = wait_readable(sockets->first.get(), kPatience);
+  auto message = receive_message(sockets->first.get(), 256);
+
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+
+  ASSERT_TRUE(told && message);
+  ASSERT_EQ(message->descriptors.size(), 3U);
+  for (const Fd& process : message->descriptors) EXPECT_TRUE(wait_readable(process.get(), kPatience));
+  EXPECT_TRUE(comes_true([&] { return cgroups_of(message->bytes).empty(); }));
+}
+
+TEST_P(LauncherStrengthTest, IgnoresSignalsToItsGroup) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1}) ASSERT_EQ(::kill(launcher_->pid(), signal), 0);
+  CodeDirectory code;
+
+  EXPECT_TRUE(make(*launcher_, spec(code)));
+}
+
+TEST_P(LauncherStrengthTest, SurvivesAFloodOfRequests) {
+  CodeDirectory code;
+  int asked = 0;
+  Result<void> sent;
+  while (asked < 5000 && (sent = launcher_->request(spec(code)))) ++asked;
+  ASSERT_FALSE(sent) << "the socket never was full";
+  EXPECT_EQ(sent.error().code(), ErrorCode::kLimit);
+  ASSERT_GT(asked, 10);
+  for (int i = 0; i < asked; ++i) {
+    auto reply = wait_reply(*launcher_);
+    ASSERT_TRUE(reply) << i << " of " << asked << ": " << reply.error().message();
+    EXPECT_TRUE(reply->environment) << reply->environment.error().message();
+  }
+
+  EXPECT_TRUE(make(*launcher_, spec(code)));
+}
+
+}  // namespace
+}  // namespace ogni::sandbox::testing

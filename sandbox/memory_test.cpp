@@ -1,0 +1,78 @@
+// Memory cgroups: what is counted, and what happens at the limit.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "sandbox/test_environment.h"
+
+namespace ogni::sandbox::testing {
+namespace {
+
+class MemoryTest : public LauncherTest {
+ protected:
+  void SetUp() override {
+    LauncherTest::SetUp();
+    if (launcher_ == nullptr) return;
+    if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+    CodeDirectory code;
+    auto made = make(*launcher_, spec(code));
+    ASSERT_TRUE(made) << made.error().message();
+    if (!made->environment->has_memory_cgroup()) GTEST_SKIP() << "this host lets this user have no memory cgroup";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Strengths, MemoryTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
+                         [](const auto& strength) { return std::string(to_string(strength.param)); });
+
+TEST_P(MemoryTest, DoesNotCountThePageCache) {
+  CodeDirectory code;
+  code.file("bootstrap",
+            "#!/usr/bin/python3\nimport time\nn=0\nwith open(__import__('os').environ['DATA'],'rb') as f:\n"
+            "  while True:\n    b=f.read(1<<20)\n    if not b: break\n    "
+            "n+=len(b)\nprint(n,flush=True)\ntime.sleep(1000)\n");
+  code.file("data", std::string(200 << 20, 'x'), 0644);
+  EnvironmentSpec limited = spec(code);
+  limited.memory_bytes = 512 << 20;
+  auto made = make(*launcher_, limited);
+  ASSERT_TRUE(made) << made.error().message();
+
+  ASSERT_TRUE(made->environment->start(bootstrap(code, {"DATA=" + task(code, "data")})));
+
+  ASSERT_TRUE(wait_readable(made->environment->log_descriptor(), kPatience));
+  EXPECT_EQ(drain_log(*made->environment), std::to_string(200 << 20) + "\n");
+  const auto used = made->environment->memory_bytes();
+  ASSERT_TRUE(used) << used.error().message();
+  EXPECT_GT(*used, 1U << 20);
+  EXPECT_LT(*used, 40U << 20);
+}
+
+TEST_P(MemoryTest, ReportsAProgramThatWasKilledForItsMemory) {
+  CodeDirectory code;
+  code.file("bootstrap", "#!/usr/bin/python3\nb=[]\nwhile True: b.append(bytearray(1<<20))\n");
+  code.file("small", "#!/bin/bash\nkill -9 $$\n");
+  EnvironmentSpec limited = spec(code);
+  limited.memory_bytes = 64 << 20;
+  limited.tmp_bytes = 1 << 20;
+  auto made = make(*launcher_, limited);
+  ASSERT_TRUE(made) << made.error().message();
+
+  auto ran = run(*made->environment, bootstrap(code));
+
+  ASSERT_TRUE(ran) << ran.error().message();
+  const auto* exited = std::get_if<Exited>(&ran->event);
+  ASSERT_NE(exited, nullptr);
+  EXPECT_TRUE(WIFSIGNALED(exited->wait_status) && WTERMSIG(exited->wait_status) == SIGKILL);
+  EXPECT_TRUE(exited->out_of_memory);
+
+  // The environment goes on, and the next death is not put down to memory.
+  Program small = bootstrap(code);
+  small.candidates = {task(code, "small")};
+  ran = run(*made->environment, small);
+  ASSERT_TRUE(ran) << ran.error().message();
+  exited = std::get_if<Exited>(&ran->event);
+  ASSERT_NE(exited, nullptr);
+  EXPECT_FALSE(exited->out_of_memory);
+}
+
+}  // namespace
+}  // namespace ogni::sandbox::testing
