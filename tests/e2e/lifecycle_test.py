@@ -4,7 +4,6 @@ import base64
 import hashlib
 import http.client
 import threading
-import unittest
 from urllib.parse import urlsplit
 
 import functions
