@@ -124,7 +124,7 @@ Worker::Worker(pid_t process, int requests, int replies) : process_(process), re
 }
 
 Worker::~Worker() {
-  end();
+  end(Patience::kNone);
   if (process_descriptor_ >= 0) ::close(process_descriptor_);
   ::close(requests_);
   ::close(replies_);
@@ -208,23 +208,24 @@ Worker::Outcome Worker::transfer(std::string_view frame, std::string_view body) 
 }
 
 Worker::Outcome Worker::died() {
-  end();
+  end(Patience::kSome);
   return Outcome::kDied;
 }
 
 Worker::Outcome Worker::malformed() {
-  end();
+  end(Patience::kNone);
   return Outcome::kMalformed;
 }
 
 // Of a worker that has ended by itself this takes the status; the kill then only reaches what it left behind.
-void Worker::end() {
+void Worker::end(Patience patience) {
   if (process_ <= 0) return;
   siginfo_t info = {};
-  // A worker that closed its descriptors on the way out gets a moment to end by its own status.
-  for (int tries = 0; tries < 10; ++tries) {
-    if (::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0)
+  // One that has only closed its descriptors is on its way out by its own status.
+  for (int tries = patience == Patience::kSome ? 10 : 0; tries > 0; --tries) {
+    if (::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0) {
       break;
+    }
     pollfd watched = {process_descriptor_, POLLIN, 0};
     ::poll(&watched, 1, 10);
   }

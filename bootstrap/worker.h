@@ -60,7 +60,9 @@ class Worker {
   Outcome transfer(std::string_view frame, std::string_view body);
   Outcome died();
   Outcome malformed();
-  void end();
+  // How long a worker may take to end by itself before it is killed.
+  enum class Patience { kNone, kSome };
+  void end(Patience patience);
 
   pid_t process_;
   int process_descriptor_ = -1;

@@ -1,0 +1,399 @@
+// The real program with the real Python, or a worker in bash, against a platform that the test plays.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/test_server.h"
+
+namespace ogni::bootstrap {
+namespace {
+
+using runtime::TestServer;
+using Request = TestServer::Request;
+
+constexpr const char* kPython = "/usr/bin/python3";
+
+std::filesystem::path program() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bootstrap";
+}
+
+class BootstrapTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(server_.ok());
+    char name[] = "/tmp/ogni-bootstrap-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    variables_ = {{"AWS_LAMBDA_RUNTIME_API", server_.address()},
+                  {"LAMBDA_TASK_ROOT", name},
+                  {"PATH", "/usr/bin:/bin"},
+                  {"AWS_LAMBDA_FUNCTION_NAME", "greeter"},
+                  {"AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"},
+                  {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"},
+                  {"AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/greeter"},
+                  {"AWS_LAMBDA_LOG_STREAM_NAME", "stream"},
+                  {"OGNI_INTERPRETER", kPython}};
+  }
+  void TearDown() override {
+    server_.hang_up();
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      ::waitpid(process_, nullptr, 0);
+    }
+    std::filesystem::remove_all(directory_);
+  }
+
+  void write(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories((directory_ / name).parent_path());
+    std::ofstream(directory_ / name) << text;
+  }
+  void start(const std::string& handler) {
+    variables_["_HANDLER"] = handler;
+    std::vector<std::string> environment;
+    for (const auto& [name, value] : variables_) environment.push_back(name + "=" + value);
+    std::vector<char*> pointers;
+    for (std::string& entry : environment) pointers.push_back(entry.data());
+    pointers.push_back(nullptr);
+    const std::string path = program();
+    const std::string log = directory_ / "log";
+    process_ = ::fork();
+    if (process_ == 0) {
+      const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      ::dup2(file, STDOUT_FILENO);
+      ::dup2(file, STDERR_FILENO);
+      char* arguments[] = {const_cast<char*>(path.c_str()), nullptr};
+      ::execve(path.c_str(), arguments, pointers.data());
+      ::_exit(126);
+    }
+  }
+  // One handler in app.py.
+  void start_python(const std::string& source) {
+    write("app.py", source);
+    start("app.handler");
+  }
+  Request invoke(std::string_view event, std::string_view fields = {}) {
+    const auto next = server_.read();
+    if (!next) return {"no poll\r\n", log()};
+    EXPECT_EQ(next->line(), "GET /2018-06-01/runtime/invocation/next HTTP/1.1") << next->body;
+    server_.send_event("id-" + std::to_string(++invocations_), event, fields);
+    const auto answer = server_.read();
+    if (!answer) return {"no answer\r\n", log()};
+    server_.send_status("202 Accepted");
+    return *answer;
+  }
+  // The report of a failed initialisation; `status` is how the program then ended.
+  Request init_error(int& status) {
+    const auto report = server_.read();
+    server_.send_status("202 Accepted");
+    status = end();
+    return report.value_or(Request{"nothing\r\n", log()});
+  }
+  int end() {
+    int status = -1;
+    ::waitpid(process_, &status, 0);
+    process_ = -1;
+    return status;
+  }
+  std::string log() {
+    std::ifstream stream(directory_ / "log");
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+
+  TestServer server_;
+  std::filesystem::path directory_;
+  std::map<std::string, std::string> variables_;
+  pid_t process_ = -1;
+  int invocations_ = 0;
+};
+
+bool is_error(const Request& request) { return request.line().find("/error ") != std::string::npos; }
+
+TEST_F(BootstrapTest, ServesAPythonHandlerAndKeepsItsState) {
+  start_python("count = 0\ndef handler(event, context):\n  global count\n  count += 1\n  return [event, count, 'ä']\n");
+  const Request first = invoke("{\"name\": \"W\\u00f6rld\"}");
+  EXPECT_EQ(first.line(), "POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1");
+  EXPECT_EQ(first.field("Content-Type"), "application/json");
+  EXPECT_TRUE(first.body == "[{\"name\": \"W\\u00f6rld\"}, 1, \"\\u00e4\"]" ||
+              first.body == "[{\"name\": \"Wörld\"}, 1, \"ä\"]")
+      << first.body;
+  EXPECT_EQ(invoke("null").body.substr(0, 9), "[null, 2,");
+}
+
+TEST_F(BootstrapTest, GivesTheContextOfAws) {
+  start_python(R"(
+import os
+def handler(event, context):
+    c = context
+    return [c.aws_request_id, c.function_name, c.function_version, c.invoked_function_arn, c.memory_limit_in_mb,
+            c.log_group_name, c.log_stream_name, 1000 < c.get_remaining_time_in_millis() <= 60000, c.tenant_id,
+            c.client_context.custom, c.client_context.client.app_title, c.client_context.env,
+            c.identity.cognito_identity_id, c.identity.cognito_identity_pool_id, os.environ['_X_AMZN_TRACE_ID'],
+            [name for name in os.environ if name.startswith('OGNI_')]]
+)");
+  EXPECT_EQ(invoke("{}",
+                   "Lambda-Runtime-Invoked-Function-Arn: arn:f\r\nLambda-Runtime-Aws-Tenant-Id: t\r\n"
+                   "Lambda-Runtime-Trace-Id: Root=1\r\n"
+                   "Lambda-Runtime-Client-Context: {\"custom\":{\"a\":1},\"client\":{\"app_title\":\"T\"}}\r\n"
+                   "Lambda-Runtime-Cognito-Identity: {\"cognitoIdentityId\":\"i\",\"cognitoIdentityPoolId\":\"p\"}\r\n")
+                .body,
+            R"(["id-1", "greeter", "$LATEST", "arn:f", "128", "/aws/lambda/greeter", "stream", true, "t", {"a": 1}, )"
+            R"("T", null, "i", "p", "Root=1", []])");
+  const Request bad = invoke("{}", "Lambda-Runtime-Client-Context: {\r\n");
+  EXPECT_TRUE(is_error(bad));
+  EXPECT_NE(bad.body.find("Runtime.LambdaContextUnmarshalError"), std::string::npos);
+}
+
+TEST_F(BootstrapTest, RemovesTheTraceIdWhereThereIsNone) {
+  start_python("import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')\n");
+  EXPECT_EQ(invoke("{}", "Lambda-Runtime-Trace-Id: Root=1\r\n").body, "\"Root=1\"");
+  EXPECT_EQ(invoke("{}").body, "null");
+}
+
+TEST_F(BootstrapTest, ReportsExceptionsWithTheirStack) {
+  start_python("def inner():\n  raise ValueError('bad \"x\"')\ndef handler(event, context):\n  inner()\n");
+  const Request error = invoke("{}");
+  EXPECT_TRUE(is_error(error));
+  const std::string file = directory_ / "app.py";
+  EXPECT_EQ(error.body,
+            R"({"errorMessage": "bad \"x\"", "errorType": "ValueError", "requestId": "id-1", "stackTrace": [)"
+            R"("  File \")" +
+                file + R"(\", line 4, in handler\n    inner()\n", "  File \")" + file +
+                R"(\", line 2, in inner\n    raise ValueError('bad \"x\"')\n"]})");
+  EXPECT_NE(log().find("[ERROR] ValueError: bad \"x\"\nTraceback (most recent call last):\n"), std::string::npos);
+  EXPECT_TRUE(is_error(invoke("{}"))) << "the runtime goes on";
+}
+
+TEST_F(BootstrapTest, EncodesResultsAsAwsDoes) {
+  start_python(R"(
+import decimal
+def handler(event, context):
+    return {'decimal': {'d': decimal.Decimal('1.10'), 'e': decimal.Decimal('1E+2'), 's': 'decimal:0"1'},
+            'bytes': b'\xff\x00', 'nested bytes': [b'abc'], 'set': {1}, 'none': None,
+            'surrogate': '\ud800'}[event]
+)");
+  EXPECT_EQ(invoke("\"decimal\"").body, R"({"d": 1.10, "e": 1E+2, "s": "decimal:0\"1"})");
+  const Request bytes = invoke("\"bytes\"");
+  EXPECT_EQ(bytes.body, std::string("\xff\0", 2));
+  EXPECT_EQ(bytes.field("Content-Type"), "application/unknown");
+  EXPECT_EQ(invoke("\"nested bytes\"").body, "[\"abc\"]");
+  EXPECT_EQ(invoke("\"none\"").body, "null");
+  const Request set = invoke("\"set\"");
+  EXPECT_TRUE(is_error(set));
+  EXPECT_EQ(set.body, R"({"errorMessage": "Unable to marshal response: Object of type set is not JSON serializable", )"
+                      R"("errorType": "Runtime.MarshalError", "requestId": "id-5", "stackTrace": []})");
+  invoke("\"surrogate\"");
+  EXPECT_NE(invoke("").body.find("Runtime.UnmarshalError"), std::string::npos);
+  EXPECT_NE(invoke("{").body.find("Unable to unmarshal input: "), std::string::npos);
+}
+
+TEST_F(BootstrapTest, CarriesLargeAndStrangePayloads) {
+  start_python("def handler(event, context): return event\n");
+  const std::string large = "\"" + std::string(6 * 1024 * 1024, 'x') + "\"";
+  EXPECT_TRUE(invoke(large).body == large);
+  EXPECT_EQ(invoke("\"result 0 2\\n{}\"").body, "\"result 0 2\\n{}\"");
+  EXPECT_TRUE(invoke(large).body == large);
+}
+
+struct BadHandler {
+  const char* handler;
+  const char* expected;
+};
+
+TEST_F(BootstrapTest, ReportsHandlersThatCannotBeLoaded) {
+  write("app.py", "import this_is_not_here\n");
+  write("syntax.py", "x = = 1\n");
+  write("top.py", "raise KeyError('at import')\n");
+  write("fine.py", "");
+  const BadHandler cases[] = {
+      {"app.handler", R"("Unable to import module 'app': No module named 'this_is_not_here'", "errorType": )"
+                      R"("Runtime.ImportModuleError")"},
+      {"absent.handler", R"("Unable to import module 'absent': No module named 'absent'")"},
+      {"syntax.handler", R"x("Syntax error in module 'syntax': invalid syntax (syntax.py, line 1)", "errorType": )x"
+                         R"("Runtime.UserCodeSyntaxError")"},
+      {"fine.handler", R"("Handler 'handler' missing on module 'fine'", "errorType": "Runtime.HandlerNotFound")"},
+      {"fine", R"x("Bad handler 'fine': not enough values to unpack (expected 2, got 1)", "errorType": )x"
+               R"("Runtime.MalformedHandlerName")"},
+      {"sys.exit", R"("Cannot use built-in module sys as a handler module")"},
+      {"top.handler", R"("errorType": "KeyError")"},
+      {"", R"("Runtime.MalformedHandlerName")"},
+      {"$(touch x);`id`.h", R"("Runtime.ImportModuleError")"},
+  };
+  for (const BadHandler& bad : cases) {
+    start(bad.handler);
+    int status = 0;
+    const Request report = init_error(status);
+    EXPECT_EQ(report.line(), "POST /2018-06-01/runtime/init/error HTTP/1.1") << bad.handler << report.body;
+    EXPECT_NE(report.body.find(bad.expected), std::string::npos) << report.body;
+    EXPECT_EQ(WEXITSTATUS(status), 1);
+    server_.hang_up();
+  }
+}
+
+TEST_F(BootstrapTest, FindsHandlersInFoldersAndPackagesInLayers) {
+  write("a/b/deep.py", "import extra\ndef handler(event, context): return extra.name\n");
+  write("layers/python/extra.py", "name = 'from a layer'\n");
+  variables_["OGNI_OPT"] = directory_ / "layers";
+  start("a/b/deep.handler");
+  EXPECT_EQ(invoke("{}").body, "\"from a layer\"");
+}
+
+TEST_F(BootstrapTest, EndsLikeAWorkerThatEndsAtInitialisation) {
+  write("app.py", "import sys; sys.exit(7)\n");
+  start("app.handler");
+  const int status = end();
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+
+  write("app.py", "import os; os.kill(os.getpid(), 15)\n");
+  start("app.handler");
+  const int killed = end();
+  EXPECT_TRUE(WIFSIGNALED(killed));
+  EXPECT_EQ(WTERMSIG(killed), 15);
+}
+
+TEST_F(BootstrapTest, SurvivesAHostileHandler) {
+  start_python(R"(
+import os, sys
+state = 0
+def handler(event, context):
+    global state
+    state += 1
+    if event == 'exit': sys.exit(3)
+    if event == 'exit 0': sys.exit()
+    if event == 'kill': os.kill(os.getpid(), 9)
+    if event == 'close': os.closerange(3, 4096)
+    if event == 'garbage':
+        for descriptor in range(3, 1024):
+            try: os.write(descriptor, b'garbage\n')
+            except OSError: pass
+    if event == 'close low': os.closerange(3, 800)
+    if event == 'child':
+        if os.fork() == 0:
+            import time
+            time.sleep(300)
+    if event == 'child and exit':
+        if os.fork() == 0:
+            import time
+            time.sleep(300)
+        os._exit(4)
+    if event == 'streams':
+        sys.stdout.close()
+        sys.stderr = None
+    if event == 'environment': os.environ.clear()
+    if event == 'directory': os.chdir('/')
+    return state
+)");
+  const auto exited = [](int id, const std::string& how) {
+    return R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: id-)" + std::to_string(id) +
+           " Error: Runtime exited " + how + "\"}";
+  };
+  EXPECT_EQ(invoke("\"exit\"").body, exited(1, "with error: exit status 3"));
+  EXPECT_EQ(invoke("1").body, "1") << "a fresh worker";
+  EXPECT_EQ(invoke("\"exit 0\"").body, exited(3, "without providing a reason"));
+  EXPECT_EQ(invoke("\"kill\"").body, exited(4, "with error: signal: killed"));
+  EXPECT_TRUE(is_error(invoke("\"close\"")));
+  EXPECT_TRUE(is_error(invoke("\"garbage\"")));
+  EXPECT_EQ(invoke("\"close low\"").body, "1");
+  EXPECT_EQ(invoke("\"child\"").body, "2");
+  EXPECT_EQ(invoke("\"child and exit\"").body, exited(9, "with error: exit status 4"))
+      << "though the child holds the descriptors";
+  EXPECT_EQ(invoke("\"environment\"").body, "1");
+  EXPECT_EQ(invoke("\"directory\"").body, "2");
+  EXPECT_EQ(invoke("\"streams\"").body, "3");
+  EXPECT_EQ(invoke("1").body, "4");
+}
+
+TEST_F(BootstrapTest, LogsLinesAndLoggingAsAwsDoes) {
+  start_python(
+      "import logging, sys\nlog = logging.getLogger()\nlog.setLevel('INFO')\n"
+      "def handler(event, context):\n  print('printed')\n  print('error', file=sys.stderr)\n  log.info('logged')\n"
+      "  sys.stdout.write('no newline')\n  return 1\n");
+  EXPECT_EQ(invoke("{}").body, "1");
+  const std::string text = log();
+  EXPECT_NE(text.find("printed\nerror\n[INFO]\t20"), std::string::npos) << text;
+  EXPECT_NE(text.find("Z\tid-1\tlogged\n"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("no newline")) << text;
+}
+
+TEST_F(BootstrapTest, SaysWhatItLookedForWhenThereIsNoWorker) {
+  variables_.erase("OGNI_INTERPRETER");
+  start("hello.handler");
+  int status = 0;
+  const Request report = init_error(status);
+  EXPECT_NE(report.body.find("there is no " + (directory_ / "hello.py").string()), std::string::npos) << report.body;
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+
+  server_.hang_up();
+  variables_["OGNI_INTERPRETER"] = "/usr/bin/no-such-python";
+  start("hello.handler");
+  EXPECT_NE(init_error(status).body.find("no worker"), std::string::npos);
+}
+
+TEST_F(BootstrapTest, FindsPythonByTheHandlersFile) {
+  variables_.erase("OGNI_INTERPRETER");
+  start_python("def handler(event, context): return 'found'\n");
+  EXPECT_EQ(invoke("{}").body, "\"found\"");
+}
+
+// The protocol's own page promises that a worker takes this little.
+class OwnWorker : public BootstrapTest {
+ protected:
+  void start_worker(const std::string& loop) {
+    write("worker", "#!/bin/bash\nLC_ALL=C\n" + loop);
+    std::filesystem::permissions(directory_ / "worker", std::filesystem::perms::owner_all);
+    variables_.erase("OGNI_INTERPRETER");
+    variables_["OGNI_WORKER"] = directory_ / "worker";
+    start("hello.handler");
+  }
+  static constexpr const char* kRead =
+      "echo 'ready 0 0' >&4\n"
+      "while read -r kind head_bytes body_bytes <&3; do\n"
+      "  IFS= read -r -N \"$head_bytes\" head <&3\n"
+      "  event=; ((body_bytes == 0)) || IFS= read -r -N \"$body_bytes\" event <&3\n";
+};
+
+TEST_F(OwnWorker, AnswersInAFewLines) {
+  start_worker(std::string(kRead) +
+               "  if [[ $event == fail ]]; then printf 'error 25 17\\ntype=Bad\\nmessage_bytes=3\\nno\\nline 1\\nline "
+               "2\\n' >&4\n"
+               "  else printf 'result 0 %d\\n%s' ${#event} \"$event\" >&4; fi\ndone\n");
+  const Request echo = invoke("[1,\n2]");
+  EXPECT_EQ(echo.body, "[1,\n2]");
+  EXPECT_EQ(echo.field("Content-Type"), "application/json");
+  EXPECT_EQ(invoke("").body, "");
+  const Request error = invoke("fail");
+  EXPECT_TRUE(is_error(error));
+  EXPECT_EQ(error.body, R"({"errorMessage":"no\n","errorType":"Bad","stackTrace":["line 1","line 2"]})");
+}
+
+TEST_F(OwnWorker, IsReplacedWhenItLeavesTheProtocol) {
+  start_worker(std::string(kRead) +
+               "  case $event in\n    nonsense) echo nonsense >&4;;\n    kind) echo 'what 0 0' >&4;;\n"
+               "    two) printf 'result 0 1\\n1result 0 1\\n2' >&4;;\n"
+               "    *) printf 'result 0 %d\\n%s' ${#event} \"$event\" >&4;;\n  esac\ndone\n");
+  for (const char* event : {"nonsense", "kind", "two"}) {
+    const Request error = invoke(event);
+    EXPECT_TRUE(is_error(error)) << event;
+    EXPECT_NE(error.body.find("Runtime.InvalidWorkerReply"), std::string::npos) << error.body;
+    EXPECT_EQ(invoke("1").body, "1");
+  }
+}
+
+TEST_F(OwnWorker, ThatCannotStartIsAFailedInitialisation) {
+  variables_["OGNI_WORKER"] = directory_ / "absent";
+  start("hello.handler");
+  int status = 0;
+  EXPECT_NE(init_error(status).body.find("cannot start"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ogni::bootstrap
