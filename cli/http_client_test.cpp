@@ -77,11 +77,12 @@ TEST(HttpClient, RefusesWhatIsNotHttpOrTooLarge) {
   for (const char* raw :
        {"SSH-2.0-OpenSSH_9.2\r\nProtocol mismatch.\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "\0\0\0\0"}) {
-    ScriptedServer server(
-        [raw](const SeenRequest&) { return ScriptedReply{.raw = raw[0] ? raw : "\x01\x02\r\n\r\n"}; });
+    ScriptedServer server([raw](const SeenRequest&) {
+      return ScriptedReply{.raw = raw[0] ? raw : "\x01\x02 is not HTTP at all\r\n\r\n"};
+    });
     auto response = HttpClient(endpoint_of(server)).send({});
     ASSERT_FALSE(response) << raw;
-    EXPECT_EQ(response.error().code(), ErrorCode::kIo) << response.error().message();
+    EXPECT_EQ(response.error().code(), ErrorCode::kIo) << raw << ": " << response.error().message();
   }
   ScriptedServer endless([](const SeenRequest&) {
     return ScriptedReply{.raw = "HTTP/1.1 200 OK\r\nX: " + std::string(200'000, 'x') + "\r\n\r\n"};

@@ -43,7 +43,8 @@ Outcome<std::string> since_instant(const std::string& words) {
                                     "(2026-01-31T10:00:00)");
 }
 
-// Takes the pieces of a stream apart into lines "<time>\t<stream>\t<text>" and prints them.
+// Takes the pieces of a stream apart into lines "<time>\t<stream>\t<text>" and prints them; made harmless into a pipe as
+// well, because a log is read by `less` and by people.
 class LinePrinter {
  public:
   LinePrinter(bool as_json, std::string since) : as_json_(as_json), since_(std::move(since)) {}
@@ -69,16 +70,15 @@ class LinePrinter {
   void print_log_line(std::string_view line) const {
     const std::size_t first = line.find('\t');
     const std::size_t second = first == std::string_view::npos ? first : line.find('\t', first + 1);
-    if (second == std::string_view::npos) return print_line(for_stdout(line));
+    if (second == std::string_view::npos) return print_line(for_terminal(line));
     const std::string_view time = line.substr(0, first);
     const std::string_view text = line.substr(second + 1);
     if (time < since_) return;
-    if (!as_json_) return print_line(for_stdout(time) + " " + for_stdout(text));
+    if (!as_json_) return print_line(for_terminal(time) + " " + for_terminal(text));
     const std::string_view stream = line.substr(first + 1, second - first - 1);
-    print_line(
-        json::serialize(json::object{{"time", time},
-                                     {"stream", stream},
-                                     {"line", is_utf8(text) ? std::string(text) : printable(text, kLineBytesMax)}}));
+    print_line(json::serialize(json::object{{"time", time},
+                                            {"stream", for_terminal(stream)},
+                                            {"line", is_utf8(text) ? std::string(text) : for_terminal(text)}}));
   }
 
   bool as_json_;

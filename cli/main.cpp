@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   Chosen chosen;
 #if OGNI_HAS_DAEMON
   add_serve(app, chosen);
+  add_doctor(app, chosen);
 #endif
   for (const auto add : {add_deploy, add_invoke, add_logs, add_list, add_delete, add_layer, add_bench}) {
     add(app, chosen);

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/text.h"
+
 namespace ogni::cli {
 namespace {
 
@@ -33,13 +35,14 @@ void note(std::string_view line) {
 }
 
 std::string for_terminal(std::string_view text) {
+  const bool is_text = is_utf8(text);
   std::string safe;
   safe.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     // U+0080 to U+009F are control characters as well: in UTF-8, C2 80 to C2 9F.
     const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) {
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f || (byte >= 0x80 && !is_text)) {
       safe += fmt::format("\\x{:02x}", byte);
     } else if (byte == 0xc2 && next >= 0x80 && next <= 0x9f) {
       safe += fmt::format("\\x{:02x}", next);

@@ -16,7 +16,7 @@ void print_line(std::string_view text);  // with a line break
 void note(std::string_view line);        // to stderr, with a line break
 
 // Text of unknown origin for a terminal: control characters but line break and tab are shown as \xNN, so that it cannot
-// move the cursor or set the title. Length and line structure stay.
+// move the cursor or set the title, and so are all bytes beyond ASCII if it is not UTF-8.
 std::string for_terminal(std::string_view text);
 
 // `text` where stdout is no terminal, for_terminal(text) where it is.

@@ -8,8 +8,9 @@ namespace {
 TEST(ForTerminal, ShowsControlCharactersInsteadOfSendingThem) {
   EXPECT_EQ(for_terminal("a\x1b[31mb\r\n\tc\x7f\x07"), "a\\x1b[31mb\\x0d\n\tc\\x7f\\x07");
   EXPECT_EQ(for_terminal("\xc2\x9b"
-                         "31m ü \xc2"),
-            "\\x9b31m ü \xc2");
+                         "31m ü"),
+            "\\x9b31m ü");
+  EXPECT_EQ(for_terminal("\xc3\xbc\xff"), "\\xc3\\xbc\\xff");
 }
 
 TEST(Table, AlignsColumnsByCharactersNotBytes) {
