@@ -378,7 +378,7 @@ TEST_F(OwnWorker, AnswersInAFewLines) {
 TEST_F(OwnWorker, IsReplacedWhenItLeavesTheProtocol) {
   start_worker(std::string(kRead) +
                "  case $event in\n    nonsense) echo nonsense >&4;;\n    kind) echo 'what 0 0' >&4;;\n"
-               "    two) printf 'result 0 1\\n1result 0 1\\n2' >&4;;\n"
+               "    two) printf 'result 0 1\\n1result 0 1\\n2' | dd bs=100 iflag=fullblock status=none >&4;;\n"
                "    *) printf 'result 0 %d\\n%s' ${#event} \"$event\" >&4;;\n  esac\ndone\n");
   for (const char* event : {"nonsense", "kind", "two"}) {
     const Request error = invoke(event);
