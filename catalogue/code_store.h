@@ -1,15 +1,17 @@
 // Zips and their unpacked trees, by SHA-256 of the zip.
 //
-//   <directory>/code/<sha256>/zip      the bytes as uploaded
-//   <directory>/code/<sha256>/tree/    unpacked once, read by environments, never changed
+//   <directory>/code/<sha256>/zip              the bytes as uploaded
+//   <directory>/code/<sha256>/tree/            unpacked once, read by environments, never changed
+//   <directory>/code/<sha256>/unzipped_bytes   in decimal
+//   <directory>/merged/<key>/{layers,tree/}    several trees as one; <key> is the SHA-256 of `layers`
 //
-// Both appear at once by rename(2), synced, so a killed service leaves a whole entry or none. add() and
-// open_tree() may be called from any thread.
+// Each entry appears at once by rename(2), synced, so a killed service leaves a whole entry or none. All calls may come
+// from any thread; they block on the disk.
 //
-// Hostile zips are the normal case: no path outside the tree, no absolute path, no "..", no entry through a
-// symlink, no symlink that leaves the tree, no device, fifo or socket, no duplicate entry, bounded bytes and
-// entries. Mode bits are kept less setuid, setgid and sticky; what a zip makes unreadable can still be
-// removed. File times are kept.
+// Hostile zips are the normal case: no path outside the tree, no absolute path, no "..", no entry through a symlink, no
+// symlink that leaves the tree (absolute ones only below /var/task and /opt, where trees are mounted), no device, fifo
+// or socket, no duplicate entry, bounded bytes, entries and depth. Mode bits are kept less setuid, setgid and sticky;
+// what a zip makes unreadable can still be removed. File times are kept.
 #pragma once
 
 #include <memory>
@@ -45,7 +47,10 @@ class CodeStore {
   // winning, by hard links (copies across file systems). Made once per list. Returns its descriptor. Errors:
   // kNotFound, kLimit.
   [[nodiscard]] Result<Fd> merged_tree(const std::vector<std::string>& layers);
-  // Removes every entry whose SHA-256 is not in `in_use` and that is not being added. Returns how many.
+  // Removes every entry whose SHA-256 is not in `in_use`, and merged trees that hold one such. What add() returned in
+  // the last ten minutes is kept, because its caller may not have told the catalogue yet. Environments that run code
+  // no function names any more lose their files unless the caller counts that code as used. Returns how many entries of
+  // code went. Errors: kIo.
   [[nodiscard]] Result<std::size_t> remove_unused(const std::vector<std::string>& in_use);
 
  private:

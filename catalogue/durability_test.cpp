@@ -170,10 +170,13 @@ TEST(Durability, WorksBelowADirectoryThatCannotBeReached) {
 // Mounts a small file system of its own for this process. "skip" where the kernel does not let us.
 std::string mount_small(const std::string& path) {
   const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
   if (::unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0) return "skip";
   if (uid != 0) {
     std::ofstream("/proc/self/uid_map") << "0 " << uid << " 1";
-    if (::getuid() != 0) return "skip";
+    std::ofstream("/proc/self/setgroups") << "deny";
+    std::ofstream("/proc/self/gid_map") << "0 " << gid << " 1";
+    if (::getuid() != 0 || ::getgid() != 0) return "skip";
   }
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "skip";
   if (::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=1m,mode=0700") != 0) return "skip";

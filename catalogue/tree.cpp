@@ -17,8 +17,8 @@ namespace {
 // More than any tree of ours has (kPathDepthMax and a few), so that a removal never runs out of descriptors
 // or stack.
 constexpr int kDepthMax = 256;
-// Up to here each file is synced by itself; beyond, the whole file system at once is quicker (measured on
-// ext4: a sync of a file costs 0.1 to 1 ms).
+// Up to here each file is synced by itself; beyond, the whole file system at once is no slower (idle
+// ext4: 0.1 ms a file, 8 ms the whole) and does not grow with the files.
 constexpr std::size_t kSyncEachMax = 64;
 
 struct CloseDirectory {

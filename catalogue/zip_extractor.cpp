@@ -225,7 +225,7 @@ class Extractor {
     if (opened) return opened;
     const int err = opened.error().system_error();
     if (err == ELOOP || err == ENOTDIR) return refuse("its path goes through what is no directory");
-    return failure(disk_error(std::move(opened).error()));
+    return failure(creation_error(std::move(opened).error()));
   }
 
   static Error creation_error(Error error) {

@@ -25,9 +25,11 @@ struct ZipContent {
 
 // `directory` is empty and private; on failure it holds a part of the zip, to be thrown away. Files get the
 // mode of the zip less setuid, setgid and sticky, and its time; directories likewise, 0755 where the zip does
-// not list them. The mode of `directory` itself becomes 0755. Nothing is synced. Errors: kInvalidArgument for
-// what is no zip, is damaged or is hostile, with the entry and the reason; kTooLarge beyond `limits`; kLimit
-// for a full disk; kIo.
+// not list them. The mode of `directory` itself becomes 0755. Nothing is synced.
+// libarchive's choices: names marked as UTF-8 come out in normalization form C, and any name ends at a NUL;
+// entries without Unix modes get 0664 and 0775; fifos and devices become empty files.
+// Errors: kInvalidArgument for what is no zip, is damaged or is hostile, with the entry and the reason;
+// kTooLarge beyond `limits`; kLimit for a full disk; kIo.
 [[nodiscard]] Result<ZipContent> extract_zip(std::string_view zip, int directory, const ZipLimits& limits);
 
 }  // namespace ogni::catalogue
