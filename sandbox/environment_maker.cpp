@@ -202,6 +202,8 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make_living(const wire::MakeEnv
 
 void EnvironmentMaker::bury(std::map<std::uint64_t, Living>::iterator ended) {
   Living& living = ended->second;
+  // The daemon's pidfd is the same open file, so closing ours would not take it out.
+  ::epoll_ctl(ended_.get(), EPOLL_CTL_DEL, living.process.get(), nullptr);
   free_slots_.push_back(living.slot);
   if (!living.cgroup.empty()) removals_.push_back({.cgroup = std::move(living.cgroup)});
   living_.erase(ended);

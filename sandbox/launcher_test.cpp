@@ -227,6 +227,21 @@ TEST_P(LauncherStrengthTest, EndsWithEveryEnvironmentWhenTheDaemonIsKilled) {
   EXPECT_TRUE(comes_true([&] { return cgroups_of(message->bytes).empty(); }));
 }
 
+// The daemon's pidfd and the launcher's are one open file, which once kept the launcher spinning.
+TEST_P(LauncherStrengthTest, SleepsWhenAnEnvironmentHasEnded) {
+  CodeDirectory code;
+  auto made = make(*launcher_, spec(code));
+  ASSERT_TRUE(made) << made.error().message();
+  const Fd process(::dup(made->environment->process_descriptor()));
+  made->environment.reset();
+  ASSERT_TRUE(wait_readable(process.get(), kPatience));
+
+  EXPECT_TRUE(comes_true([&] {
+    const auto status = read_file("/proc/" + std::to_string(launcher_->pid()) + "/status");
+    return status && status->find("\nState:\tS") != std::string::npos;
+  }));
+}
+
 TEST_P(LauncherStrengthTest, IgnoresSignalsToItsGroup) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1}) ASSERT_EQ(::kill(launcher_->pid(), signal), 0);
   CodeDirectory code;
