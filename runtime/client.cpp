@@ -42,6 +42,7 @@ void complain(std::string_view what, int status) {
 
 Client::Client(Endpoint endpoint, std::string_view user_agent)
     : endpoint_(std::move(endpoint)), user_agent_(user_agent), events_(kEventBytesMax), answers_(kAnswerBytesMax) {
+  RequestWriter(next_head_, "GET", protocol::kNextPath, endpoint_.authority, user_agent_).end();
   head_.reserve(1024);
   target_.reserve(256);
 }
@@ -51,8 +52,7 @@ Client::~Client() { disconnect(); }
 bool Client::next() {
   invocation_ = {};
   for (int refused = 0; refused < kRefusedNextMax; ++refused) {
-    RequestWriter(head_, "GET", protocol::kNextPath, endpoint_.authority, user_agent_).end();
-    if (!exchange({}, events_, Wait::kForever)) {
+    if (!exchange(next_head_, {}, events_, Wait::kForever)) {
       std::fputs("ogni: the Runtime API cannot be reached\n", stderr);
       return false;
     }
@@ -65,16 +65,21 @@ bool Client::next() {
 }
 
 bool Client::take_invocation() {
-  const std::string_view deadline = events_.header(header::kDeadlineMs);
+  std::string_view deadline;
+  const struct {
+    std::string_view name;
+    std::string_view& value;
+  } wanted[] = {{header::kRequestId, invocation_.request_id},
+                {header::kDeadlineMs, deadline},
+                {header::kInvokedFunctionArn, invocation_.invoked_function_arn},
+                {header::kTraceId, invocation_.trace_id},
+                {header::kClientContext, invocation_.client_context},
+                {header::kCognitoIdentity, invocation_.cognito_identity},
+                {header::kTenantId, invocation_.tenant_id},
+                {header::kInvocationId, invocation_.invocation_id},
+                {"Content-Type", invocation_.content_type}};
+  for (const auto& field : wanted) field.value = events_.header(field.name);
   std::from_chars(deadline.data(), deadline.data() + deadline.size(), invocation_.deadline_ms);
-  invocation_.request_id = events_.header(header::kRequestId);
-  invocation_.invoked_function_arn = events_.header(header::kInvokedFunctionArn);
-  invocation_.trace_id = events_.header(header::kTraceId);
-  invocation_.client_context = events_.header(header::kClientContext);
-  invocation_.cognito_identity = events_.header(header::kCognitoIdentity);
-  invocation_.tenant_id = events_.header(header::kTenantId);
-  invocation_.invocation_id = events_.header(header::kInvocationId);
-  invocation_.content_type = events_.header("Content-Type");
   invocation_.event = events_.body();
   return !invocation_.request_id.empty();
 }
@@ -106,7 +111,7 @@ Client::Answer Client::answer(std::string_view what, std::string_view type_field
 }
 
 Client::Answer Client::post(std::string_view what, std::string_view body) {
-  if (!exchange(body, answers_, Wait::kBounded)) {
+  if (!exchange(head_, body, answers_, Wait::kBounded)) {
     std::fputs("ogni: the Runtime API cannot be reached\n", stderr);
     return Answer::kFatal;
   }
@@ -116,12 +121,12 @@ Client::Answer Client::post(std::string_view what, std::string_view body) {
   return status >= 500 ? Answer::kFatal : Answer::kRefused;
 }
 
-bool Client::exchange(std::string_view body, ResponseParser& parser, Wait wait) {
+bool Client::exchange(std::string_view head, std::string_view body, ResponseParser& parser, Wait wait) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     back_off(attempt);
     if (socket_ < 0 && !connect()) continue;
     parser.reset();
-    const bool sent = send(body);
+    const bool sent = send(head, body);
     // A server may answer (413) before it has read all of a large body, and then close.
     if (!receive(parser, wait)) {
       disconnect();
@@ -151,8 +156,8 @@ void Client::disconnect() {
   socket_ = -1;
 }
 
-bool Client::send(std::string_view body) {
-  iovec parts[2] = {{head_.data(), head_.size()}, {const_cast<char*>(body.data()), body.size()}};
+bool Client::send(std::string_view head, std::string_view body) {
+  iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
   msghdr message = {};
   message.msg_iov = parts;
   message.msg_iovlen = body.empty() ? 1 : 2;

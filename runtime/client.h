@@ -68,17 +68,18 @@ class Client {
 
   Answer answer(std::string_view what, std::string_view type_field, std::string_view type, std::string_view body);
   Answer post(std::string_view what, std::string_view body);
-  bool exchange(std::string_view body, ResponseParser& parser, Wait wait);
+  bool exchange(std::string_view head, std::string_view body, ResponseParser& parser, Wait wait);
   bool connect();
   void disconnect();
-  bool send(std::string_view body);
+  bool send(std::string_view head, std::string_view body);
   bool receive(ResponseParser& parser, Wait wait);
   bool take_invocation();
 
   Endpoint endpoint_;
   std::string user_agent_;
   std::string target_;
-  std::string head_;
+  std::string next_head_;  // the poll, always the same
+  std::string head_;       // of the last answer
   ResponseParser events_;
   ResponseParser answers_;  // apart from events_, so that the event outlives the answer
   Invocation invocation_;

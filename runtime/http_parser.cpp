@@ -1,6 +1,7 @@
 #include "runtime/http_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -14,12 +15,23 @@ constexpr std::size_t kInputBytes = ResponseParser::kHeadBytesMax + kReadBytes;
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_token_char(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
+// What a byte may be part of. Every byte of a head is looked up here.
+enum CharClass : unsigned char { kToken = 1, kValue = 2 };
 
-bool is_value_char(char c) { return (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) || c == '\t'; }
+constexpr std::array<unsigned char, 256> make_char_classes() {
+  std::array<unsigned char, 256> classes = {};
+  for (unsigned c = 0x20; c < 256; ++c) classes[c] = c == 0x7f ? 0 : kValue;
+  classes['\t'] = kValue;
+  for (unsigned c = '0'; c <= '9'; ++c) classes[c] |= kToken;
+  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] |= kToken;
+  for (unsigned c = 'A'; c <= 'Z'; ++c) classes[c] |= kToken;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) classes[static_cast<unsigned char>(c)] |= kToken;
+  return classes;
+}
+constexpr std::array<unsigned char, 256> kCharClasses = make_char_classes();
+
+bool is_token_char(char c) { return (kCharClasses[static_cast<unsigned char>(c)] & kToken) != 0; }
+bool is_value_char(char c) { return (kCharClasses[static_cast<unsigned char>(c)] & kValue) != 0; }
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -169,7 +181,8 @@ ResponseParser::State ResponseParser::take_head() {
 bool ResponseParser::parse_head(std::string_view head) {
   bool first = true;
   while (!head.empty()) {
-    const std::size_t end = head.find("\r\n");
+    const std::size_t end = head.find('\r');
+    if (end + 1 >= head.size() || head[end + 1] != '\n') return false;
     const std::string_view line = head.substr(0, end);
     head.remove_prefix(end + 2);
     if (!std::all_of(line.begin(), line.end(), is_value_char)) return false;

@@ -9,7 +9,11 @@ RequestWriter::RequestWriter(std::string& out, std::string_view method, std::str
     : out_(out) {
   out_.clear();
   out_.append(method).append(" ");
-  for (const char c : target) out_.push_back(c > ' ' && c < 0x7f ? c : '_');
+  const std::size_t begin = out_.size();
+  out_.append(target);
+  for (std::size_t i = begin; i < out_.size(); ++i) {
+    if (out_[i] <= ' ' || out_[i] >= 0x7f) out_[i] = '_';
+  }
   out_.append(" HTTP/1.1\r\n");
   field("Host", host);
   field("User-Agent", user_agent);
@@ -32,8 +36,10 @@ void RequestWriter::end_with_body(std::size_t bytes) {
 void RequestWriter::end() { out_.append("\r\n"); }
 
 void RequestWriter::append_value(std::string_view value) {
-  for (const char c : value) {
-    out_.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
+  const std::size_t begin = out_.size();
+  out_.append(value);
+  for (std::size_t i = begin; i < out_.size(); ++i) {
+    if (static_cast<unsigned char>(out_[i]) < 0x20 || out_[i] == 0x7f) out_[i] = ' ';
   }
 }
 
