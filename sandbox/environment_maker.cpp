@@ -14,6 +14,7 @@
 
 #include "base/system.h"
 #include "sandbox/kernel.h"
+#include "sandbox/process_tree.h"
 #include "sandbox/user_namespace.h"
 
 namespace ogni::sandbox {
@@ -22,7 +23,8 @@ namespace {
 
 constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-constexpr std::uint64_t kTmpBytesDefault = 512 << 20;  // AWS's
+constexpr std::uint64_t kTmpBytesDefault = 512 << 20;        // AWS's
+constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 50;  // of memory, of /tmp: far beyond, and sums do not overflow
 // Of each environment the launcher keeps two descriptors, and needs a few dozen to make one.
 constexpr rlim_t kDescriptorsPerEnvironment = 2;
 constexpr rlim_t kDescriptorsApart = 100;
@@ -111,6 +113,9 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make(const wire::MakeEnvironmen
   if (descriptors.size() != codes + request.layers) {
     return failure(ErrorCode::kInvalidArgument, "descriptors are missing, or too many");
   }
+  if (request.memory_bytes > kBytesMax || request.tmp_bytes > kBytesMax) {
+    return failure(ErrorCode::kInvalidArgument, "more memory than there is");
+  }
   if (living_.contains(request.id)) return failure(ErrorCode::kConflict, "an environment with this id lives");
   if (living_.size() >= environments_max_) return failure(ErrorCode::kLimit, "too many environments");
 
@@ -191,7 +196,8 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make_living(const wire::MakeEnv
   } else {
     free_slots_.pop_back();
   }
-  living_.emplace(request.id, Living{.process = std::move(init->process),
+  living_.emplace(request.id, Living{.pid = init->pid,
+                                     .process = std::move(init->process),
                                      .lifeline = std::move(lifeline->first),
                                      .slot = slot,
                                      .cgroup = std::move(cgroup_name)});
@@ -219,8 +225,19 @@ std::optional<std::chrono::milliseconds> EnvironmentMaker::clear_away() {
   std::erase_if(removals_, [this](Removal& removal) {
     return cgroups_->remove(removal.cgroup) || ++removal.tries >= kRemovalTriesMax;
   });
-  if (removals_.empty()) return std::nullopt;
+  orphans_ = options_.strength == Strength::kProcess && (count > 0 || orphans_) && kill_orphans();
+  if (removals_.empty() && !orphans_) return std::nullopt;
   return kRemovalPause;
+}
+
+bool EnvironmentMaker::kill_orphans() {
+  bool any = false;
+  for (const pid_t child : find_children()) {
+    if (std::ranges::any_of(living_, [&](const auto& one) { return one.second.pid == child; })) continue;
+    ::kill(child, SIGKILL);
+    any = any || ::waitpid(child, nullptr, WNOHANG | __WALL) != child;
+  }
+  return any;
 }
 
 void EnvironmentMaker::end_all() {

@@ -60,6 +60,7 @@ class EnvironmentMaker {
 
  private:
   struct Living {
+    pid_t pid = -1;
     Fd process;
     Fd lifeline;  // closing it ends the environment
     std::uint32_t slot = 0;
@@ -76,6 +77,8 @@ class EnvironmentMaker {
   Result<Made> make_living(const wire::MakeEnvironment& request, const Trees& trees);
   uid_t uid_of(std::uint32_t slot) const;
   gid_t gid_of(std::uint32_t slot) const;
+  // Process environments: ends what an init that was killed left to us. True while some is left.
+  bool kill_orphans();
   void bury(std::map<std::uint64_t, Living>::iterator ended);
 
   LauncherOptions options_;
@@ -86,6 +89,7 @@ class EnvironmentMaker {
   std::optional<MemoryCgroups> cgroups_;
   std::map<std::uint64_t, Living> living_;  // by id
   std::vector<Removal> removals_;           // cgroups that the kernel still thinks are in use
+  bool orphans_ = false;
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
 };

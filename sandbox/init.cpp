@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -110,6 +111,8 @@ Result<std::pair<Trees, std::uint64_t>> receive_trees() {
 Result<Listener> set_up_namespaces() {
   if (auto ok = expect_begin(); !ok) return failure(std::move(ok).error().within("begin"));
   if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
+  // Only now, so that the cgroup joined is the root of what can be seen.
+  if (::unshare(CLONE_NEWCGROUP) != 0) return failure(Error::from_errno("unshare cgroup namespace"));
   if (auto ok = become_user(kEnvironmentUid, kEnvironmentGid); !ok) return failure(std::move(ok).error());
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // beside the lifeline; taking ids had cleared it
   if (::sethostname(kHostname, std::strlen(kHostname)) != 0) return failure(Error::from_errno("sethostname"));

@@ -104,6 +104,10 @@ TEST_F(IsolationTest, SeesItsOwnProcessesOnly) {
             "/proc/2\n");
 }
 
+TEST_F(IsolationTest, SeesNoPathOfTheHostsCgroups) {
+  EXPECT_EQ(sh("cut -d: -f3 /proc/self/cgroup | grep -F ogni-"), "");
+}
+
 TEST_F(IsolationTest, OutlivesEverySignalToItsInit) {
   CodeDirectory code;
   code.file("bootstrap", "#!/bin/bash\nfor s in {1..64}; do kill -$s 1; done 2>/dev/null\necho sent\n");

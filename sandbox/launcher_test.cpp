@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,6 +73,48 @@ TEST(Launcher, RefusesATagThatIsNoName) {
   }
 }
 
+TEST(Launcher, RunsProcessEnvironmentsUnderTheUserItWasTold) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another";
+  const Fd program = open_launcher_program();
+  Launcher::Options options = launcher_options(Strength::kProcess);
+  options.program = program.get();
+  options.process_uid = 54'399;
+  options.process_gid = 54'398;
+  auto launcher = Launcher::start(options);
+  ASSERT_TRUE(launcher) << launcher.error().message();
+  auto made = make(*launcher, {.id = 1, .strength = Strength::kProcess});
+  ASSERT_TRUE(made) << made.error().message();
+
+  auto ran = run(*made->environment, {.candidates = {"/usr/bin/bash"},
+                                      .arguments = {"-c", "id -u; id -g; id -G; echo err > /dev/stderr"},
+                                      .variables = {"PATH=/usr/bin"},
+                                      .working_directory = "/"});
+
+  ASSERT_TRUE(ran) << ran.error().message();
+  EXPECT_EQ(ran->log, "54399\n54398\n54398\nerr\n");
+}
+
+TEST(Launcher, EndsWhatAKilledInitOfAProcessEnvironmentLeaves) {
+  std::string why;
+  auto launcher = start_launcher(Strength::kProcess, why);
+  ASSERT_NE(launcher, nullptr) << why;
+  CodeDirectory code;
+  code.file("bootstrap", "#!/bin/bash\n(setsid bash -c 'echo $$; exec sleep 1000' &)\nsleep 1000\n");
+  auto made = make(*launcher, {.id = 1, .strength = Strength::kProcess});
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_TRUE(made->environment->start({.candidates = {code.path() + "/bootstrap"},
+                                        .arguments = {},
+                                        .variables = {"PATH=/usr/bin"},
+                                        .working_directory = "/"}));
+  ASSERT_TRUE(wait_readable(made->environment->log_descriptor(), kPatience));
+  const auto left = open_pidfd(std::stoi(drain_log(*made->environment)));
+  ASSERT_TRUE(left) << left.error().message();
+
+  ASSERT_EQ(::syscall(SYS_pidfd_send_signal, made->environment->process_descriptor(), SIGKILL, nullptr, 0), 0);
+
+  EXPECT_TRUE(wait_readable(left->get(), kPatience));
+}
+
 TEST(Launcher, SaysSoWhenItsProgramIsNone) {
   CodeDirectory code;
   code.file("text", "no program");
@@ -119,16 +162,16 @@ TEST_P(LauncherStrengthTest, RefusesRequestsThatAreOffAndGoesOn) {
   EXPECT_TRUE(make(*launcher_, spec(code)));
 }
 
-TEST_P(LauncherStrengthTest, RefusesWhatIsNoDirectory) {
-  if (!is_namespace()) GTEST_SKIP() << "nothing is mounted in a process environment";
+TEST(Launcher, RefusesCodeThatIsNoDirectory) {
+  std::string why;
+  const auto launcher = start_launcher(Strength::kNamespace, why);
+  if (launcher == nullptr) GTEST_SKIP() << "this host cannot have namespaces: " << why;
   CodeDirectory code;
   code.file("file", "");
   const auto file = open_file(code.path() + "/file", O_PATH);
   ASSERT_TRUE(file);
-  EnvironmentSpec wrong = spec(code);
-  wrong.task = file->get();
 
-  const auto made = make(*launcher_, wrong);
+  const auto made = make(*launcher, {.id = next_id(), .tmp_bytes = 1 << 20, .task = file->get()});
 
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message().find("task"), std::string::npos) << made.error().message();

@@ -36,6 +36,18 @@ std::vector<pid_t> numbers_in(const std::string& path) {
   return numbers;
 }
 
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> found;
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  for (const pid_t task : numbers_in(tasks)) {
+    const auto text = read_file(tasks + "/" + std::to_string(task) + "/children");
+    if (!text) continue;
+    std::istringstream numbers(*text);
+    for (pid_t child = 0; numbers >> child;) found.push_back(child);
+  }
+  return found;
+}
+
 std::uint64_t pss_bytes(pid_t pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/smaps_rollup", 16 * 1024);
   if (!text) return 0;
@@ -46,18 +58,13 @@ std::uint64_t pss_bytes(pid_t pid) {
 
 }  // namespace
 
+std::vector<pid_t> find_children() { return children_of(::getpid()); }
+
 std::vector<pid_t> find_descendants() {
-  std::vector<pid_t> found = {::getpid()};
+  std::vector<pid_t> found = find_children();
   for (std::size_t next = 0; next < found.size() && found.size() < kProcessesMax; ++next) {
-    const std::string tasks = "/proc/" + std::to_string(found[next]) + "/task";
-    for (const pid_t task : numbers_in(tasks)) {
-      const auto children = read_file(tasks + "/" + std::to_string(task) + "/children");
-      if (!children) continue;
-      std::istringstream numbers(*children);
-      for (pid_t child = 0; numbers >> child;) found.push_back(child);
-    }
+    for (const pid_t child : children_of(found[next])) found.push_back(child);
   }
-  found.erase(found.begin());
   return found;
 }
 

@@ -19,7 +19,8 @@ void kill_all(Reach reach);
 // The proportional set sizes of all of them, summed: shared pages count once over all who share them.
 std::uint64_t sum_pss_bytes(Reach reach);
 
-// The caller's descendants, by /proc/*/task/*/children.
+// The caller's children, and all its descendants, by /proc/*/task/*/children.
+std::vector<pid_t> find_children();
 std::vector<pid_t> find_descendants();
 
 }  // namespace ogni::sandbox
