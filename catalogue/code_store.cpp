@@ -164,9 +164,8 @@ struct CodeStore::Impl {
     auto tree = make_directory(draft->get(), kTree);
     if (!tree) return failure(std::move(tree).error());
     if (auto done = merge_trees(trees, tree->get()); !done) return done;
-    // Half of it must not outlive a loss of power under its final name. Once per list, so the dear call is
-    // fine.
-    if (::syncfs(tree->get()) != 0) return failure(disk_error("sync merged layers"));
+    // Half of it must not outlive a loss of power under its final name.
+    if (auto synced = sync_tree(draft->get()); !synced) return synced;
     return draft->place(key);
   }
 
@@ -238,7 +237,7 @@ Result<CodeReference> CodeStore::add(std::string_view zip) {
     if (auto done = write_file(draft->get(), kZip, zip); !done) return failure(std::move(done).error());
     auto done = write_file(draft->get(), kUnzippedBytes, std::to_string(content->unzipped_bytes));
     if (!done) return failure(std::move(done).error());
-    if (auto synced = sync_tree(draft->get(), content->entries); !synced) return failure(std::move(synced).error());
+    if (auto synced = sync_tree(draft->get()); !synced) return failure(std::move(synced).error());
     const std::scoped_lock lock(impl_->mutex);
     if (auto placed = draft->place(reference.sha256_hex); !placed) return failure(std::move(placed).error());
     impl_->pin(reference.sha256_hex);

@@ -17,10 +17,6 @@ namespace {
 // More than any tree of ours has (kPathDepthMax and a few), so that a removal never runs out of descriptors
 // or stack.
 constexpr int kDepthMax = 256;
-// Up to here each file is synced by itself; beyond, the whole file system at once is no slower (idle
-// ext4: 0.1 ms a file, 8 ms the whole) and does not grow with the files.
-constexpr std::size_t kSyncEachMax = 64;
-
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
@@ -65,30 +61,6 @@ Result<void> remove_below(int parent, const std::string& name, int depth) {
   return failure(Error::from_errno("remove a directory"));
 }
 
-Result<void> sync_one(int fd) {
-  if (::fsync(fd) != 0) return failure(disk_error("sync a file"));
-  return {};
-}
-
-// Errors: kIo with EACCES for what its owner may not open.
-Result<void> sync_each(int directory, int depth) {
-  if (depth >= kDepthMax) return failure(ErrorCode::kInternal, "sync a tree: it is too deep");
-  auto names = list_directory(directory);
-  if (!names) return failure(std::move(names).error());
-  for (const auto& name : *names) {
-    struct stat status{};
-    if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      return failure(Error::from_errno("stat a file"));
-    }
-    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) continue;
-    auto child = open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!child) return failure(std::move(child).error());
-    auto synced = S_ISDIR(status.st_mode) ? sync_each(child->get(), depth + 1) : sync_one(child->get());
-    if (!synced) return synced;
-  }
-  return sync_one(directory);
-}
-
 }  // namespace
 
 Error disk_error(std::string_view doing, int err) {
@@ -120,11 +92,7 @@ Result<std::vector<std::string>> list_directory(int directory) {
 
 Result<void> remove_tree(int parent, const std::string& name) { return remove_below(parent, name, 0); }
 
-Result<void> sync_tree(int directory, std::size_t entries) {
-  if (entries <= kSyncEachMax) {
-    auto synced = sync_each(directory, 0);
-    if (synced || !is_permission(synced.error())) return synced;
-  }
+Result<void> sync_tree(int directory) {
   if (::syncfs(directory) != 0) return failure(disk_error("sync the file system"));
   return {};
 }
