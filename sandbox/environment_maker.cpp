@@ -219,7 +219,8 @@ std::optional<std::chrono::milliseconds> EnvironmentMaker::clear_away() {
   std::array<epoll_event, 64> events;
   const int count = ::epoll_wait(ended_.get(), events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count; ++i) {
-    const auto found = living_.find(events[static_cast<std::size_t>(i)].data.u64);
+    const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;  // a copy: epoll_event is packed
+    const auto found = living_.find(id);
     if (found != living_.end() && reap(found->second.process)) bury(found);
   }
   std::erase_if(removals_, [this](Removal& removal) {
