@@ -68,16 +68,15 @@ struct Collection {
 Result<void> add(Collection& found, Source source, const ZipOptions& options) {
   const mode_t mode = source.status.st_mode;
   if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode)) {
-    return failure(ErrorCode::kInvalidArgument, in_quotes(source.path) + " is " + kind_of(mode) +
-                                                    ": a zip holds files, folders and symbolic links");
+    return failure(ErrorCode::kInvalidArgument,
+                   in_quotes(source.path) + " is " + kind_of(mode) + ": a zip holds files, folders and symbolic links");
   }
   if (!is_utf8(source.name)) {
     return failure(ErrorCode::kInvalidArgument, in_quotes(source.path) + ": the name is not UTF-8");
   }
   if (S_ISREG(mode)) found.bytes += static_cast<std::uint64_t>(source.status.st_size);
   if (found.bytes > options.unzipped_bytes_max) {
-    return failure(ErrorCode::kTooLarge, "the folder holds more than " +
-                                             std::to_string(options.unzipped_bytes_max) +
+    return failure(ErrorCode::kTooLarge, "the folder holds more than " + std::to_string(options.unzipped_bytes_max) +
                                              " bytes, the most that a function may unzip to");
   }
   if (found.sources.size() >= options.entries_max) {
@@ -107,8 +106,7 @@ Result<Collection> collect(const std::string& directory, const ZipOptions& optio
         found.left_out.push_back(source.name);
         continue;
       }
-      if (::lstat(source.path.c_str(), &source.status) != 0)
-        return failure(Error::from_errno(in_quotes(source.path)));
+      if (::lstat(source.path.c_str(), &source.status) != 0) return failure(Error::from_errno(in_quotes(source.path)));
       if (S_ISDIR(source.status.st_mode)) {
         source.name += '/';
         folders.push_back(source.name);
@@ -124,8 +122,7 @@ Result<void> add_extras(Collection& found, const ZipOptions& options) {
   for (const ExtraFile& extra : options.extra) {
     const bool taken = std::ranges::any_of(
         found.sources, [&](const Source& s) { return s.name == extra.path || s.name == extra.path + "/"; });
-    if (taken)
-      return failure(ErrorCode::kInvalidArgument, "the folder has " + in_quotes(extra.path) + " already");
+    if (taken) return failure(ErrorCode::kInvalidArgument, "the folder has " + in_quotes(extra.path) + " already");
     Source source{.name = extra.path, .path = {}, .extra = &extra};
     source.status.st_mode = S_IFREG | (extra.mode & 0777);
     source.status.st_size = static_cast<off_t>(extra.bytes.size());
@@ -142,8 +139,7 @@ class Writer {
     ::archive_write_set_format_zip(archive_.get());
     ::archive_write_set_bytes_per_block(archive_.get(), 0);  // no padding at the end
     const bool is_open =
-        checked(
-            ::archive_write_set_options(archive_.get(), "zip:compression=deflate,zip:hdrcharset=UTF-8")) &&
+        checked(::archive_write_set_options(archive_.get(), "zip:compression=deflate,zip:hdrcharset=UTF-8")) &&
         checked(::archive_write_open(archive_.get(), this, nullptr, &Writer::on_bytes, nullptr));
     if (!is_open) return failed("zip");
     return {};
@@ -193,13 +189,11 @@ class Writer {
 
   Result<void> failed(std::string_view doing) {
     if (is_full_) {
-      return failure(ErrorCode::kTooLarge, "the zip is larger than " +
-                                               std::to_string(options_.zip_bytes_max) +
+      return failure(ErrorCode::kTooLarge, "the zip is larger than " + std::to_string(options_.zip_bytes_max) +
                                                " bytes, the most that can be uploaded");
     }
     const char* words = ::archive_error_string(archive_.get());
-    return failure(ErrorCode::kIo,
-                   std::string(doing) + ": " + (words != nullptr ? words : "cannot be written"));
+    return failure(ErrorCode::kIo, std::string(doing) + ": " + (words != nullptr ? words : "cannot be written"));
   }
 
   Result<void> header(const Source& source, ::archive_entry* entry) {
@@ -221,8 +215,7 @@ class Writer {
     const fs::path target = fs::read_symlink(source.path, error);
     if (error) return failure(Error::from_errno("read link " + in_quotes(source.path), error.value()));
     if (!is_utf8(target.string())) {
-      return failure(ErrorCode::kInvalidArgument,
-                     in_quotes(source.path) + ": the link's target is not UTF-8");
+      return failure(ErrorCode::kInvalidArgument, in_quotes(source.path) + ": the link's target is not UTF-8");
     }
     ::archive_entry_set_symlink(entry, target.c_str());
     ::archive_entry_set_size(entry, 0);
@@ -232,8 +225,7 @@ class Writer {
   Result<void> write_file(const Source& source, ::archive_entry* entry,
                           const std::function<void(std::size_t)>& on_read) {
     auto file = open_file(source.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!file)
-      return failure(Error::from_errno("open " + in_quotes(source.path), file.error().system_error()));
+    if (!file) return failure(Error::from_errno("open " + in_quotes(source.path), file.error().system_error()));
     if (auto done = header(source, entry); !done) return done;
     auto left = static_cast<std::uint64_t>(source.status.st_size);
     while (left > 0) {
@@ -254,10 +246,10 @@ class Writer {
   }
 
   const ZipOptions& options_;
-  std::unique_ptr<::archive, Freer> archive_;
   std::string bytes_;
   bool is_full_ = false;
   std::array<char, 64 * 1024> buffer_{};
+  std::unique_ptr<::archive, Freer> archive_;  // goes first: freeing one that failed still writes to bytes_
 };
 
 }  // namespace
@@ -265,8 +257,7 @@ class Writer {
 Result<Zip> zip_directory(const std::string& directory, const ZipOptions& options) {
   struct ::stat status{};
   if (::stat(directory.c_str(), &status) != 0) return failure(Error::from_errno(in_quotes(directory)));
-  if (!S_ISDIR(status.st_mode))
-    return failure(ErrorCode::kInvalidArgument, in_quotes(directory) + " is not a folder");
+  if (!S_ISDIR(status.st_mode)) return failure(ErrorCode::kInvalidArgument, in_quotes(directory) + " is not a folder");
   auto found = collect(directory, options);
   if (!found) return failure(found.error());
   if (auto added = add_extras(*found, options); !added) return failure(added.error());
