@@ -1,0 +1,30 @@
+// Which values of Runtime this host can serve.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "service/api/errors.h"
+#include "service/api/settings.h"
+
+namespace ogni::service {
+
+// AWS's enumeration. Source: the API model.
+inline constexpr std::string_view kRuntimes[] = {
+    "nodejs",        "nodejs4.3",       "nodejs4.3-edge", "nodejs6.10", "nodejs8.10",    "nodejs10.x", "nodejs12.x",
+    "nodejs14.x",    "nodejs16.x",      "nodejs18.x",     "nodejs20.x", "nodejs22.x",    "nodejs24.x", "nodejs26.x",
+    "java8",         "java8.al2",       "java8.al2023",   "java11",     "java11.al2023", "java17",     "java17.al2023",
+    "java21",        "java25",          "python2.7",      "python3.6",  "python3.7",     "python3.8",  "python3.9",
+    "python3.10",    "python3.11",      "python3.12",     "python3.13", "python3.14",    "python3.15", "dotnetcore1.0",
+    "dotnetcore2.0", "dotnetcore2.1",   "dotnetcore3.1",  "dotnet6",    "dotnet8",       "dotnet10",   "go1.x",
+    "ruby2.5",       "ruby2.7",         "ruby3.2",        "ruby3.3",    "ruby3.4",       "ruby4.0",    "provided",
+    "provided.al2",  "provided.al2023",
+};
+
+// Accepts custom runtimes, and python3.N where /usr/bin/python3.N is (or any, with allow_nearest_python): interpreters
+// come from /usr/bin only. Errors: kInvalidParameterValue with AWS's words for unknown and retired runtimes, and naming
+// what this host has for the others.
+[[nodiscard]] ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings);
+
+}  // namespace ogni::service

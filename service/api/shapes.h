@@ -1,0 +1,27 @@
+// The shapes of the API model that requests are checked against. Source: botocore's service-2.json for Lambda.
+#pragma once
+
+#include "service/api/model.h"
+
+namespace ogni::service::shapes {
+
+extern const Shape kCreateFunction;
+extern const Shape kUpdateFunctionConfiguration;
+extern const Shape kUpdateFunctionCode;
+extern const Shape kPublishLayerVersion;
+
+// Labels, query parameters and headers.
+extern const Shape kFunctionName;
+extern const Shape kQualifier;
+extern const Shape kLayerName;
+extern const Shape kLayerVersionArn;
+extern const Shape kRuntime;
+extern const Shape kArchitecture;
+extern const Shape kPageSize;           // 1–50
+extern const Shape kFunctionsPageSize;  // 1–10,000
+extern const Shape kFunctionVersion;
+extern const Shape kMasterRegion;
+extern const Shape kInvocationType;
+extern const Shape kLogType;
+
+}  // namespace ogni::service::shapes
