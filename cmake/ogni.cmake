@@ -31,6 +31,10 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Werror
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wno-missing-designated-field-initializers>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # A precompiled header is as good as its contents, whatever the files' times: ccache needs that too.
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
+endif()
 if(OGNI_SANITIZE)
   add_compile_options(-fsanitize=${OGNI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -O1)
   add_link_options(-fsanitize=${OGNI_SANITIZE})
@@ -89,9 +93,11 @@ endfunction()
 # ogni_embed(TARGET FILE VARIABLE): makes FILE's bytes a std::string_view ogni::embedded::VARIABLE,
 # in header "embedded/VARIABLE.h". For scripts that a program carries inside itself.
 function(ogni_embed target file variable)
-  set(header ${CMAKE_BINARY_DIR}/generated/embedded/${variable}.h)
+  set(directory ${CMAKE_BINARY_DIR}/embedded-${target})  # each target its own: two may embed the same file
+  set(header ${directory}/embedded/${variable}.h)
   add_custom_command(OUTPUT ${header}
     COMMAND ${CMAKE_COMMAND} -DINPUT=${file} -DOUTPUT=${header} -DVARIABLE=${variable} -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
     DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
   target_sources(${target} PRIVATE ${header})
+  target_include_directories(${target} PRIVATE ${directory})
 endfunction()

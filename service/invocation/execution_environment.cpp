@@ -24,9 +24,9 @@ constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kLogReadBytes = 64 * 1024;
 // What a program may have printed and not yet had read when its invocation ends; a pipe holds 64 KiB.
 constexpr std::size_t kDrainReadsMax = 16;
-// A look at the memory costs some 20 µs: every invocation that lasted longer than this gets one, faster ones share.
-constexpr auto kSampleAlways = 1ms;
-constexpr auto kSampleEvery = 10ms;
+// An invocation that lasted longer than this gets a look at its memory, faster ones share: none can touch much in less.
+constexpr auto kLookAlways = 1ms;
+constexpr auto kLookEvery = 10ms;
 
 void append_header(std::string& text, std::string_view name, std::string_view value) {
   if (value.empty()) return;
@@ -200,7 +200,7 @@ void ExecutionEnvironment::deliver(std::shared_ptr<Invocation> invocation, Clock
                         std::chrono::duration_cast<std::chrono::system_clock::duration>(deadline - now);
   }
   begin_log(*current_);
-  current_nonce_ = make_uuid();
+  current_nonce_ = fmt::format("{:08x}-0000-4000-8000-{:012x}", static_cast<std::uint32_t>(setup_.id), ++deliveries_);
   machine_.deliver();
   while (!waiters_.empty()) {
     // The newest poll is the likeliest to have somebody behind it.
@@ -336,11 +336,20 @@ void ExecutionEnvironment::stop() {
 
 // ---------------------------------------------------------------- memory and log
 
+bool ExecutionEnvironment::may_look_at_memory(Clock::time_point now) {
+  const bool asked = current_ && current_->request.wants_log_tail;
+  if (memory_seen_ && !asked) {
+    if (now - memory_sampled_ < kLookEvery && now - invocation_began_ < kLookAlways) return false;
+    if (!setup_.memory_looks.take(now)) return false;
+  }
+  memory_seen_ = true;
+  memory_sampled_ = now;
+  return true;
+}
+
 void ExecutionEnvironment::sample_memory() {
   if (!sandbox_ || !sandbox_->has_memory_cgroup()) return;
-  const auto now = Clock::now();
-  if (now - memory_sampled_ < kSampleEvery && now - invocation_began_ < kSampleAlways) return;
-  memory_sampled_ = now;
+  if (!may_look_at_memory(Clock::now())) return;
   if (const auto bytes = sandbox_->memory_bytes()) memory_peak_bytes_ = std::max(memory_peak_bytes_, *bytes);
 }
 
@@ -399,9 +408,7 @@ void ExecutionEnvironment::became_ready() {
                   std::chrono::duration_cast<std::chrono::microseconds>(init_began_ - attached_).count(),
                   std::chrono::duration_cast<std::chrono::microseconds>(now - init_began_).count());
   }
-  if (current_ && !sandbox_->has_memory_cgroup() &&
-      (now - memory_sampled_ >= kSampleEvery || now - invocation_began_ >= kSampleAlways)) {
-    memory_sampled_ = now;
+  if (current_ && !sandbox_->has_memory_cgroup() && may_look_at_memory(now)) {
     ready_after_measure_ = true;
     if (sandbox_->measure()) return;
     ready_after_measure_ = false;

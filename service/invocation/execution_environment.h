@@ -5,6 +5,7 @@
 // Runs on the reactor thread. Shared, because its coroutines may be suspended when the fleet forgets it.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
@@ -27,6 +28,25 @@
 
 namespace ogni::service {
 
+// A look at an environment's memory makes the kernel sum up its group, some 20 µs. All environments together get this
+// many in a second, so that a thousand busy ones do not spend the reactor's time on them.
+class MemoryLooks {
+ public:
+  bool take(std::chrono::steady_clock::time_point now) {
+    constexpr double kPerSecond = 500;
+    constexpr double kAtOnce = 100;
+    left_ = std::min(kAtOnce, left_ + std::chrono::duration<double>(now - last_).count() * kPerSecond);
+    last_ = now;
+    if (left_ < 1) return false;
+    left_ -= 1;
+    return true;
+  }
+
+ private:
+  double left_ = 0;
+  std::chrono::steady_clock::time_point last_;
+};
+
 class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared_from_this<ExecutionEnvironment> {
  public:
   // Told what happened. Calls may come from inside any of the environment's own functions.
@@ -45,6 +65,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
     FunctionPaths paths;
     protocol::Home home;
     std::string runtime_version_arn;
+    MemoryLooks& memory_looks;
   };
 
   ExecutionEnvironment(boost::asio::any_io_executor executor, Setup setup, Observer& observer, LogStore& logs);
@@ -92,6 +113,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   void end_failed_init();
   void environment_broke();
   void became_ready();
+  bool may_look_at_memory(Clock::time_point now);
   void answer_current(std::string body, bool function_error);
   void begin_log(const Invocation& invocation);
   NextEvent make_event() const;
@@ -112,7 +134,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   std::deque<std::shared_ptr<NextWaiter>> waiters_;
 
   std::shared_ptr<Invocation> current_;
-  std::string current_nonce_;
+  std::string current_nonce_;  // Lambda-Runtime-Invocation-Id: differs with each delivery
+  std::uint64_t deliveries_ = 0;
   std::chrono::system_clock::time_point current_deadline_;
   Clock::time_point invocation_began_;
   bool log_begun_ = false;             // START was written for current_
@@ -131,6 +154,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   std::string posted_init_error_type_;
 
   std::uint64_t memory_peak_bytes_ = 0;
+  bool memory_seen_ = false;
   Clock::time_point memory_sampled_;
   bool ready_after_measure_ = false;
   bool stopped_ = false;

@@ -204,9 +204,8 @@ void Fleet::environment_gone(EnvironmentId id) {
   const auto environment = find(id);
   if (!environment) return;
   dispatcher_.gone(id, now());
+  gone_.push_back(id);
   pump();
-  environment->stop();
-  forget_environment(id);
 }
 
 // ---------------------------------------------------------------- commands
@@ -217,10 +216,16 @@ void Fleet::pump() {
   if (pumping_) return;
   pumping_ = true;
   for (;;) {
-    const auto commands = dispatcher_.take_commands();
-    if (commands.empty()) break;
-    for (const auto& command : commands) {
+    dispatcher_.take_commands(commands_);
+    for (const auto& command : commands_) {
       std::visit([this](const auto& what) { perform(what); }, command);
+    }
+    if (!commands_.empty()) continue;
+    if (gone_.empty()) break;
+    // Their last invocation has been failed and finished by now.
+    for (const EnvironmentId id : std::exchange(gone_, {})) {
+      if (const auto environment = find(id)) environment->stop();
+      forget_environment(id);
     }
   }
   pumping_ = false;
@@ -242,7 +247,8 @@ void Fleet::perform(const dispatch::StartEnvironment& command) {
                                   .paths = {},
                                   .home = options_.home,
                                   .runtime_version_arn = "arn:" + options_.home.partition + ":lambda:" +
-                                                         options_.home.region + "::runtime:" + to_hex(sha256(runtime))},
+                                                         options_.home.region + "::runtime:" + to_hex(sha256(runtime)),
+                                  .memory_looks = memory_looks_},
       static_cast<ExecutionEnvironment::Observer&>(*this), logs_);
   environments_.emplace(key(command.environment), Living{.environment = std::move(environment),
                                                          .function = version.function,

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "catalogue/code_store.h"
 #include "dispatch/dispatcher.h"
@@ -102,6 +103,9 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::unordered_map<std::uint64_t, std::shared_ptr<Invocation>> invocations_;
   std::unordered_map<std::uint64_t, Version> versions_;
   std::unordered_map<std::uint64_t, std::set<dispatch::VersionId>> instances_;
+  std::vector<dispatch::Command> commands_;     // the batch being performed
+  std::vector<dispatch::EnvironmentId> gone_;   // to be forgotten when their commands have been performed
+  MemoryLooks memory_looks_;
   std::deque<dispatch::EnvironmentId> unrequested_;  // the launcher's queue was full
   std::uint64_t next_invocation_ = 1;
   bool pumping_ = false;

@@ -110,7 +110,8 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
 
   asio::awaitable<bool> read_some() {
     const std::size_t before = buffer_.size();
-    buffer_.resize(before + kReadBytes);
+    // (libstdc++ 12 gives the callback its capacity for the size)
+    buffer_.resize_and_overwrite(before + kReadBytes, [=](char*, std::size_t) { return before + kReadBytes; });
     auto [error, count] =
         co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, kReadBytes), kUse);
     buffer_.resize(before + count);
@@ -204,7 +205,6 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     if (head_.body == Body::kLength) {
       const auto wanted = static_cast<std::size_t>(head_.body_bytes);
       const std::size_t here = std::min(wanted, buffer_.size());
-      // (libstdc++ 12 gives the callback its capacity for the size)
       body.resize_and_overwrite(wanted, [&](char* to, std::size_t) {
         buffer_.copy(to, here);
         return wanted;

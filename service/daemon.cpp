@@ -1,0 +1,284 @@
+// The daemon, top to bottom: every part is built here and given what it needs.
+#include "service/daemon.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/system.h"
+#include "catalogue/catalogue.h"
+#include "catalogue/code_store.h"
+#include "protocol/limits.h"
+#include "sandbox/launcher.h"
+#include "service/api/api.h"
+#include "service/functions.h"
+#include "service/http/server.h"
+#include "service/identity.h"
+#include "service/invocation/fleet.h"
+#include "service/logs/log_routes.h"
+#include "service/logs/log_store.h"
+#include "service/programs.h"
+#include "service/workers.h"
+
+namespace ogni::service {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
+// How long running invocations may go on after SIGTERM.
+constexpr auto kDrainMax = 30s;
+constexpr auto kLogFlushAfter = 100ms;
+constexpr auto kCleanCodeEvery = 10min;
+// Of the daemon, for each environment: control, init, log, memory, cgroup, listening and usually one or two connections.
+constexpr std::size_t kDescriptorsPerEnvironment = 8;
+constexpr std::size_t kDescriptorsReserved = 128;
+
+// The soft limit is raised to the hard one; how many environments may exist follows from it.
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+      spdlog::warn("the limit of open files stays at {}: {}", limit.rlim_cur, std::strerror(errno));
+      ::getrlimit(RLIMIT_NOFILE, &limit);
+    }
+  }
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
+struct Ground {
+  Fd data;
+  Fd runtime;
+  Fd temporary;
+  Fd logs;
+  Fd listener;
+  sandbox::Strength strength = sandbox::Strength::kNamespace;
+  std::optional<sandbox::Launcher> launcher;
+};
+
+Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& program, int data,
+                                         const Identity& identity) {
+  struct stat status{};
+  if (::fstat(data, &status) != 0) return failure(Error::from_errno("stat the data directory"));
+  const std::string place = std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+  sandbox::Launcher::Options options;
+  options.strength = strength;
+  options.tag = to_hex(sha256(place)).substr(0, 16);
+  options.program = program.get();
+  if (identity.must_change) {
+    options.process_uid = identity.uid;
+    options.process_gid = identity.gid;
+  }
+  return sandbox::Launcher::start(options);
+}
+
+// All that needs root, where we are root; afterwards we are an ordinary user.
+Result<Ground> prepare(const Settings& settings) {
+  boost::system::error_code bad_address;
+  const auto address = asio::ip::make_address(settings.listen_address, bad_address);
+  if (bad_address) return failure(ErrorCode::kInvalidArgument, "not an address: " + settings.listen_address);
+  if (!address.is_loopback() && !settings.allow_remote) {
+    return failure(ErrorCode::kInvalidArgument,
+                   settings.listen_address +
+                       " can be reached from other hosts, and whoever reaches this service can run code here: say "
+                       "--allow-remote if that is wanted");
+  }
+  auto identity = choose_identity(settings.user);
+  if (!identity) return failure(std::move(identity).error());
+  auto path = settings.data_directory.empty() ? default_data_directory(identity->must_change)
+                                              : Result<std::string>(settings.data_directory);
+  if (!path) return failure(std::move(path).error());
+
+  Ground ground;
+  auto data = open_data_directory(*path, *identity);
+  if (!data) return failure(std::move(data).error());
+  ground.data = std::move(*data);
+  auto listener = http::listen_tcp(settings.listen_address, settings.listen_port);
+  if (!listener) return failure(std::move(listener).error());
+  ground.listener = std::move(*listener);
+  for (auto [directory, name] : {std::pair{&ground.runtime, "runtime"}, {&ground.temporary, "tmp"}, {&ground.logs, "logs"}}) {
+    auto opened = open_subdirectory(ground.data.get(), name, *identity);
+    if (!opened) return failure(std::move(opened).error());
+    *directory = std::move(*opened);
+  }
+  if (::fchmod(ground.runtime.get(), 0755) != 0) return failure(Error::from_errno("open the runtime directory"));
+  if (auto installed = install_bootstrap(ground.runtime.get()); !installed) {
+    return failure(std::move(installed).error());
+  }
+
+  auto program = open_program("ogni-launcher");
+  if (!program) return failure(std::move(program).error());
+  ground.strength = settings.isolation.value_or(sandbox::Strength::kNamespace);
+  auto launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity);
+  if (!launcher && !settings.isolation) {
+    spdlog::warn("namespaces cannot be had here ({}): functions run WITHOUT ISOLATION, as processes of this host",
+                 launcher.error().message());
+    ground.strength = sandbox::Strength::kProcess;
+    launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity);
+  }
+  if (!launcher) return failure(std::move(launcher).error());
+  ground.launcher = std::move(*launcher);
+  if (ground.strength == sandbox::Strength::kProcess && settings.isolation) {
+    spdlog::warn("functions run WITHOUT ISOLATION, as processes of this host");
+  }
+  if (auto became = become(*identity); !became) return failure(std::move(became).error());
+  return ground;
+}
+
+// Zips that nothing refers to any more are removed.
+asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code, Workers& workers) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (;;) {
+    timer.expires_after(kCleanCodeEvery);
+    auto [error] = co_await timer.async_wait(kUse);
+    if (error) co_return;
+    auto in_use = co_await workers.on_catalogue([&catalogue] { return catalogue.code_in_use(); });
+    if (!in_use) continue;
+    auto removed = co_await workers.on_pool(
+        [&code, digests = std::move(*in_use)] { return code.remove_unused(digests); });
+    if (removed && *removed > 0) spdlog::info("removed {} unused packages", *removed);
+  }
+}
+
+asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context& context) {
+  const auto counts = fleet.counts();
+  spdlog::info("draining: {} environments, {} invocations", counts.environments, counts.serving);
+  asio::steady_timer patience(context, kDrainMax);
+  fleet.drain([&patience] { patience.cancel(); });
+  co_await patience.async_wait(kUse);
+  co_await server.stop(1s);
+  context.stop();
+}
+
+}  // namespace
+
+int run_daemon(const Settings& settings) {
+  spdlog::set_level(spdlog::level::from_str(settings.log_level));
+  const std::size_t descriptors = raise_descriptor_limit();
+  auto ground = prepare(settings);
+  if (!ground) {
+    std::fprintf(stderr, "ogni serve: %s\n", ground.error().message().c_str());
+    return 1;
+  }
+
+  auto code = catalogue::CodeStore::open(
+      ground->data.get(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax,
+                           .entries_max = protocol::limits::kZipEntriesMax});
+  if (!code) {
+    std::fprintf(stderr, "ogni serve: %s\n", code.error().message().c_str());
+    return 1;
+  }
+  auto catalogue = catalogue::Catalogue::open(ground->data.get());
+  if (!catalogue) {
+    std::fprintf(stderr, "ogni serve: %s\n", catalogue.error().message().c_str());
+    return 1;
+  }
+
+  asio::io_context context(1);
+  int status = 0;
+  Workers workers;
+  LogStore logs(std::move(ground->logs));
+  asio::steady_timer log_flush(context);
+  logs.on_unwritten([&] {
+    log_flush.expires_after(kLogFlushAfter);
+    log_flush.async_wait([&](const boost::system::error_code& error) {
+      if (!error) logs.flush();
+    });
+  });
+  Functions functions(**catalogue, workers);
+
+  const std::size_t environments_by_descriptors =
+      descriptors > kDescriptorsReserved + settings.connections_max
+          ? (descriptors - kDescriptorsReserved - settings.connections_max) / kDescriptorsPerEnvironment
+          : 1;
+  Fleet::Options options;
+  options.strength = ground->strength;
+  options.limits.concurrency_max = settings.concurrency_max;
+  options.limits.environments_max = std::max<std::size_t>(1, std::min<std::size_t>(environments_by_descriptors, 10'000));
+  options.limits.reuse_grace_max = settings.reuse_grace;
+  options.limits.idle_max = settings.idle_max;
+  options.home = {.account = settings.account, .region = settings.region};
+  options.runtime_directory = std::move(ground->runtime);
+  options.temporary_directory = std::move(ground->temporary);
+  Fleet fleet(context, std::move(*ground->launcher), **code, logs, std::move(options));
+  fleet.start([&] {
+    status = 1;
+    context.stop();
+  });
+
+  const auto port = http::port_of(ground->listener.get());
+  if (!port) {
+    std::fprintf(stderr, "ogni serve: %s\n", port.error().message().c_str());
+    return 1;
+  }
+  const bool ipv6 = settings.listen_address.find(':') != std::string::npos;
+  const std::string url = "http://" + (ipv6 ? "[" + settings.listen_address + "]" : settings.listen_address) + ":" +
+                          std::to_string(*port);
+  http::Router router;
+  Api api({.executor = context.get_executor(),
+           .catalogue = **catalogue,
+           .code_store = **code,
+           .workers = workers,
+           .functions = functions,
+           .invoker = fleet},
+          {.home = {.account = settings.account, .region = settings.region},
+           .activation_delay = settings.activation_delay,
+           .allow_nearest_python = settings.allow_nearest_python,
+           .concurrency_max = settings.concurrency_max});
+  api.add_routes(router);
+  add_log_routes(router, logs);
+  router.add({.method = http::Method::kGet,
+              .path = "/healthz",
+              .query = {},
+              .operation = "Health",
+              .body_max = 0,
+              .handler = [](http::Request&) -> asio::awaitable<http::Response> {
+                co_return http::Response(200, "text/plain; charset=utf-8", "ok\n");
+              }});
+
+  http::Server server(context.get_executor(),
+                      {.router = &router,
+                       .guard = http::Guard(settings.allowed_hosts),
+                       .render_failure = Api::failure_renderer()},
+                      {.connections_max = settings.connections_max});
+  if (auto serving = server.serve(std::move(ground->listener)); !serving) {
+    std::fprintf(stderr, "ogni serve: %s\n", serving.error().message().c_str());
+    return 1;
+  }
+
+  asio::signal_set signals(context, SIGTERM, SIGINT);
+  signals.async_wait([&](const boost::system::error_code& error, int) {
+    if (error) return;
+    asio::co_spawn(context, drain(fleet, server, context), asio::detached);
+    signals.async_wait([&](const boost::system::error_code& again, int) {
+      if (!again) context.stop();  // asked twice: at once
+    });
+  });
+  asio::co_spawn(context, clean_code(**catalogue, **code, workers), asio::detached);
+
+  spdlog::info("isolation: {}", sandbox::to_string(ground->strength));
+  std::printf("listening on %s\n", url.c_str());
+  std::fflush(stdout);
+  context.run();
+  logs.flush();
+  workers.join();
+  return status;
+}
+
+}  // namespace ogni::service
