@@ -186,9 +186,9 @@ Worker::Outcome Worker::transfer(std::string_view frame, std::string_view body) 
         part.iov_len -= taken;
         count -= taken;
       }
-    } else if (written < 0 && errno == EPIPE) {
+    } else if (errno != EAGAIN && errno != EINTR) {
       return died();
-    } else if (written < 0 && errno == EAGAIN) {
+    } else if (errno == EAGAIN) {
       const Ready ready = wait(true);
       if (ready == Ready::kDeath) return died();
       if (ready == Ready::kReplies) return malformed();  // an answer to half a question
@@ -200,7 +200,7 @@ Worker::Outcome Worker::transfer(std::string_view frame, std::string_view body) 
     const ssize_t count = ::read(replies_, space.data, space.size);
     if (count > 0) {
       reader_.commit(static_cast<std::size_t>(count));
-    } else if (count == 0 || (ready == Ready::kDeath && errno == EAGAIN)) {
+    } else if (count == 0 || ready == Ready::kDeath || (errno != EAGAIN && errno != EINTR)) {
       return died();
     }
   }
