@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -11,6 +12,13 @@
 #include "base/temporary_directory.h"
 #include "catalogue/test_zip.h"
 #include "catalogue/tree.h"
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// libarchive calls mktime(3), whose lock within glibc the sanitizer does not see.
+extern "C" const char* __tsan_default_suppressions() { return "race:tzset_internal\n"; }
+#endif
+#endif
 
 namespace ogni::catalogue {
 namespace {
