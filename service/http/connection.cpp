@@ -243,7 +243,8 @@ asio::awaitable<std::optional<Connection::After>> Connection::read_body(RequestP
   // The bytes go from the kernel into the string that the handler gets; what came with the head is moved
   // there. Left uninitialised, a declared length costs address space only.
   std::string& body = request_.body;
-  body.resize_and_overwrite(wanted, [wanted](char*, std::size_t) { return wanted; });  // libstdc++ 12 passes its capacity
+  body.resize_and_overwrite(wanted,
+                            [wanted](char*, std::size_t) { return wanted; });  // libstdc++ 12 passes its capacity
   std::size_t have = std::min(received().size(), wanted);
   std::copy_n(received().data(), have, body.data());
   consume(have);
