@@ -177,15 +177,13 @@ class Writer {
 
   static la_ssize_t on_bytes(::archive*, void* self, const void* data, std::size_t size) {
     auto& writer = *static_cast<Writer*>(self);
-    if (size > writer.options_.zip_bytes_max - writer.bytes_.size()) {
-      writer.is_full_ = true;
-      return -1;
-    }
-    writer.bytes_.append(static_cast<const char*>(data), size);
+    // Refusing would put libarchive into a state in which it never frees its compressor; so what is too much is dropped.
+    writer.is_full_ = writer.is_full_ || size > writer.options_.zip_bytes_max - writer.bytes_.size();
+    if (!writer.is_full_) writer.bytes_.append(static_cast<const char*>(data), size);
     return static_cast<la_ssize_t>(size);
   }
 
-  static bool checked(int status) { return status == ARCHIVE_OK; }
+  bool checked(int status) const { return status == ARCHIVE_OK && !is_full_; }
 
   Result<void> failed(std::string_view doing) {
     if (is_full_) {
@@ -204,7 +202,7 @@ class Writer {
   Result<void> data(const Source& source, std::string_view bytes) {
     while (!bytes.empty()) {
       const la_ssize_t written = ::archive_write_data(archive_.get(), bytes.data(), bytes.size());
-      if (written <= 0) return failed(in_quotes(source.name));
+      if (written <= 0 || is_full_) return failed(in_quotes(source.name));
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};
