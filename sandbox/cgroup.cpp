@@ -149,7 +149,9 @@ std::vector<MemoryHierarchy> find_memory_hierarchies() {
       continue;
     }
     // A cgroup that has processes of its own cannot give its children controllers; one above may do so already.
-    if (!distributes_memory(*path)) (void)write_control_file(AT_FDCWD, *path + "/cgroup.subtree_control", "+memory");
+    if (!distributes_memory(*path)) {
+      [[maybe_unused]] const auto tried = write_control_file(AT_FDCWD, *path + "/cgroup.subtree_control", "+memory");
+    }
     while (path->size() >= mounted.place.size()) {
       if (distributes_memory(*path)) found.push_back({CgroupVersion::kTwo, *path});
       if (path->size() == mounted.place.size()) break;
@@ -212,7 +214,9 @@ Result<MemoryCgroup> MemoryCgroups::configure(const std::string& name, std::uint
     auto limited = write_control_file(cgroup.directory.get(), limit, std::to_string(memory_bytes));
     if (!limited) return failure(std::move(limited).error());
     // AWS's environments have no swap. A kernel without swap accounting has no such file.
-    if (second) (void)write_control_file(cgroup.directory.get(), "memory.swap.max", "0");
+    if (second) {
+      [[maybe_unused]] const auto tried = write_control_file(cgroup.directory.get(), "memory.swap.max", "0");
+    }
   }
   auto statistics = open_at(cgroup.directory.get(), "memory.stat", O_RDONLY);
   if (!statistics) return failure(std::move(statistics).error());

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 
 #include "base/system.h"
 #include "sandbox/kernel.h"
@@ -132,64 +133,82 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make(const wire::MakeEnvironmen
   return make_living(request, trees);
 }
 
-Result<EnvironmentMaker::Made> EnvironmentMaker::make_living(const wire::MakeEnvironment& request, const Trees& trees) {
-  std::uint32_t slot = next_slot_;
-  if (!free_slots_.empty()) slot = free_slots_.back();
-  const uid_t uid = uid_of(slot);
-  const gid_t gid = gid_of(slot);
-  const std::uint64_t tmp_bytes = request.tmp_bytes != 0 ? request.tmp_bytes : kTmpBytesDefault;
-
+Result<EnvironmentMaker::Parts> EnvironmentMaker::make_parts(const wire::MakeEnvironment& request) {
+  Parts parts;
+  parts.slot = free_slots_.empty() ? next_slot_ : free_slots_.back();
+  parts.tmp_bytes = request.tmp_bytes != 0 ? request.tmp_bytes : kTmpBytesDefault;
   auto control = socket_pair();
   if (!control) return failure(std::move(control).error());
   if (::fcntl(control->first.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl control"));
+  parts.control = std::move(*control);
   auto lifeline = socket_pair();
   if (!lifeline) return failure(std::move(lifeline).error());
-  auto log = make_log(uid, gid);
+  parts.lifeline = std::move(*lifeline);
+  auto log = make_log(uid_of(parts.slot), gid_of(parts.slot));
   if (!log) return failure(std::move(log).error());
-
-  Made made;
-  std::string cgroup_name;
+  parts.log_read = std::move(log->read);
+  parts.log_write = std::move(log->write);
   if (cgroups_) {
     // The files of /tmp are memory too, and are charged here.
-    const std::uint64_t limit = request.memory_bytes != 0 ? request.memory_bytes + tmp_bytes : 0;
-    cgroup_name = std::to_string(request.id);
-    auto cgroup = cgroups_->create(cgroup_name, limit);
+    const std::uint64_t limit = request.memory_bytes != 0 ? request.memory_bytes + parts.tmp_bytes : 0;
+    const std::string name = std::to_string(request.id);
+    auto cgroup = cgroups_->create(name, limit);
     if (!cgroup) return failure(std::move(cgroup).error());
-    made.cgroup = std::move(*cgroup);
+    parts.cgroup = std::move(*cgroup);
+    parts.cgroup_name = name;
   }
+  return parts;
+}
 
-  const int tasks = made.cgroup && made.cgroup->tasks ? made.cgroup->tasks.get() : -1;
-  const int into = made.cgroup && tasks < 0 ? made.cgroup->directory.get() : -1;
+Result<Child> EnvironmentMaker::clone_init(const Parts& parts) const {
+  const int tasks = parts.cgroup && parts.cgroup->tasks ? parts.cgroup->tasks.get() : -1;
+  const int into = parts.cgroup && tasks < 0 ? parts.cgroup->directory.get() : -1;
   auto init = fork_into(mounts_ ? kNamespaces : 0, into);
   if (init && init->pid == 0) {
-    run_init(
-        {.control = control->second.get(), .lifeline = lifeline->second.get(), .log = log->write.get(), .tasks = tasks},
-        options_.strength, options_.process);
+    run_init({.control = parts.control.second.get(),
+              .lifeline = parts.lifeline.second.get(),
+              .log = parts.log_write.get(),
+              .tasks = tasks},
+             options_.strength, options_.process);
   }
-  Result<void> begun;
-  if (init) {
-    if (mounts_) begun = map_environment_ids(init->pid, uid, gid);
-    if (begun) begun = send_begin(lifeline->first.get());
-    if (begun && mounts_) begun = send_trees(lifeline->first.get(), trees, tmp_bytes);
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = request.id}};
-    if (begun && ::epoll_ctl(ended_.get(), EPOLL_CTL_ADD, init->process.get(), &event) != 0) {
-      begun = failure(Error::from_errno("watch the init"));
-    }
-    if (begun) {
-      made.process = Fd(::fcntl(init->process.get(), F_DUPFD_CLOEXEC, 0));
-      if (!made.process) begun = failure(Error::from_errno("duplicate the pidfd"));
-    }
-  } else {
-    begun = failure(std::move(init).error());
+  return init;
+}
+
+// The first of the two steps makes a blank environment, the second gives it its trees.
+Result<void> EnvironmentMaker::bring_up(const Child& init, const Parts& parts, const Trees& trees) const {
+  const int lifeline = parts.lifeline.first.get();
+  if (mounts_) {
+    if (auto mapped = map_environment_ids(init.pid, uid_of(parts.slot), gid_of(parts.slot)); !mapped) return mapped;
   }
-  if (!begun) {
-    if (init) {
-      lifeline->first.reset();  // it ends before it has begun
-      (void)wait_readable(init->process.get(), kEndTimeMax);
-      (void)reap(init->process);
-    }
-    if (!cgroup_name.empty() && !cgroups_->remove(cgroup_name)) removals_.push_back({.cgroup = cgroup_name});
-    return failure(std::move(begun).error());
+  if (auto sent = send_begin(lifeline); !sent || !mounts_) return sent;
+  return send_trees(lifeline, trees, parts.tmp_bytes);
+}
+
+void EnvironmentMaker::remove_cgroup(const std::string& name) {
+  if (!name.empty() && !cgroups_->remove(name)) removals_.push_back({.cgroup = name});
+}
+
+Result<EnvironmentMaker::Made> EnvironmentMaker::make_living(const wire::MakeEnvironment& request, const Trees& trees) {
+  auto parts = make_parts(request);
+  if (!parts) return failure(std::move(parts).error());
+  auto init = clone_init(*parts);
+  if (!init) {
+    remove_cgroup(parts->cgroup_name);
+    return failure(std::move(init).error());
+  }
+  auto up = bring_up(*init, *parts, trees);
+  Fd process(::fcntl(init->process.get(), F_DUPFD_CLOEXEC, 0));
+  if (up && !process) up = failure(Error::from_errno("duplicate the pidfd"));
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = request.id}};
+  if (up && ::epoll_ctl(ended_.get(), EPOLL_CTL_ADD, init->process.get(), &event) != 0) {
+    up = failure(Error::from_errno("watch the init"));
+  }
+  if (!up) {
+    parts->lifeline.first.reset();  // ends it before it has begun
+    if (!wait_readable(init->process.get(), kEndTimeMax)) ::kill(init->pid, SIGKILL);
+    ::waitpid(init->pid, nullptr, 0);
+    remove_cgroup(parts->cgroup_name);
+    return failure(std::move(up).error());
   }
   if (free_slots_.empty()) {
     ++next_slot_;
@@ -198,12 +217,13 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make_living(const wire::MakeEnv
   }
   living_.emplace(request.id, Living{.pid = init->pid,
                                      .process = std::move(init->process),
-                                     .lifeline = std::move(lifeline->first),
-                                     .slot = slot,
-                                     .cgroup = std::move(cgroup_name)});
-  made.control = std::move(control->first);
-  made.log = std::move(log->read);
-  return made;
+                                     .lifeline = std::move(parts->lifeline.first),
+                                     .slot = parts->slot,
+                                     .cgroup = std::move(parts->cgroup_name)});
+  return Made{.control = std::move(parts->control.first),
+              .process = std::move(process),
+              .log = std::move(parts->log_read),
+              .cgroup = std::move(parts->cgroup)};
 }
 
 void EnvironmentMaker::bury(std::map<std::uint64_t, Living>::iterator ended) {

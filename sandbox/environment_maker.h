@@ -12,8 +12,10 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/system.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/init.h"
+#include "sandbox/kernel.h"
 #include "sandbox/launcher.h"
 #include "sandbox/mount_namespaces.h"
 #include "sandbox/wire.h"
@@ -66,6 +68,17 @@ class EnvironmentMaker {
     std::uint32_t slot = 0;
     std::string cgroup;  // name, if it has one
   };
+  // Of an environment that is being made.
+  struct Parts {
+    SocketPair control;   // first is the daemon's
+    SocketPair lifeline;  // first is ours
+    Fd log_read;
+    Fd log_write;
+    std::optional<MemoryCgroup> cgroup;
+    std::string cgroup_name;
+    std::uint32_t slot = 0;
+    std::uint64_t tmp_bytes = 0;
+  };
   struct Removal {
     std::string cgroup;
     int tries = 0;
@@ -74,6 +87,10 @@ class EnvironmentMaker {
   EnvironmentMaker(LauncherOptions options, bool is_root, Fd ended)
       : options_(std::move(options)), is_root_(is_root), ended_(std::move(ended)) {}
   Result<void> prepare();
+  Result<Parts> make_parts(const wire::MakeEnvironment& request);
+  Result<Child> clone_init(const Parts& parts) const;
+  Result<void> bring_up(const Child& init, const Parts& parts, const Trees& trees) const;
+  void remove_cgroup(const std::string& name);
   Result<Made> make_living(const wire::MakeEnvironment& request, const Trees& trees);
   uid_t uid_of(std::uint32_t slot) const;
   gid_t gid_of(std::uint32_t slot) const;

@@ -32,7 +32,8 @@ Result<void> in_child(std::uint64_t namespaces, const std::function<Result<void>
   if (!child) return failure(std::move(child).error());
   if (child->pid == 0) {
     const auto result = attempt();
-    (void)send_message(sockets->second.get(), result ? "+" : "-" + result.error().message());
+    [[maybe_unused]] const auto sent =
+        send_message(sockets->second.get(), result ? "+" : "-" + result.error().message());
     ::_exit(0);
   }
   sockets->second.reset();

@@ -148,7 +148,7 @@ Result<Listener> set_up_process(const ProcessIds& ids) {
 
 void report(const Event& event, std::span<const int> descriptors = {}) {
   // Blocks while the daemon does not read; fails when it is gone, which the loop then sees for itself.
-  (void)send_message(kControl, wire::encode(event), descriptors);
+  [[maybe_unused]] const auto sent = send_message(kControl, wire::encode(event), descriptors);
 }
 
 // Serves the control socket until either peer is gone. At most one program at a time.

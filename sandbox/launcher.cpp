@@ -90,6 +90,7 @@ Result<Launcher> Launcher::start(const Options& options) {
       std::to_string(options.process_gid),
   };
   std::vector<char*> arguments;
+  arguments.reserve(texts.size() + 1);
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   std::array<char*, 1> variables = {nullptr};  // the daemon's may hold secrets

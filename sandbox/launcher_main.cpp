@@ -55,7 +55,7 @@ std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
 
 void say(const wire::LauncherMessage& message, std::span<const int> descriptors = {}) {
   // Blocks while the daemon does not read; fails when it is gone, which serve() then sees for itself.
-  (void)send_message(kLauncherSocket, wire::encode(message), descriptors);
+  [[maybe_unused]] const auto sent = send_message(kLauncherSocket, wire::encode(message), descriptors);
 }
 
 // Signals are the daemon's business: one to the whole group (Ctrl-C, a service manager) must not end environments that

@@ -7,6 +7,7 @@ namespace ogni::sandbox::wire {
 namespace {
 
 enum class Kind : std::uint8_t {
+  kNone = 0,
   kMakeEnvironment = 1,
   kReady = 16,
   kCannotStart,

@@ -18,10 +18,11 @@
 
 namespace ogni::sandbox::wire {
 
-inline constexpr std::size_t kRequestBytesMax = 32 * 1024;   // daemon to launcher, and its replies
-inline constexpr std::size_t kControlBytesMax = 128 * 1024;  // daemon to init: a program with its variables
-inline constexpr std::size_t kLayersMax = 12;                // AWS allows 5
-inline constexpr std::size_t kTextsMax = 4096;               // arguments, variables, candidates: each
+inline constexpr std::size_t kRequestBytesMax = std::size_t{32} * 1024;  // daemon to launcher, and its replies
+inline constexpr std::size_t kControlBytesMax =
+    std::size_t{128} * 1024;                    // daemon to init: a program with its variables
+inline constexpr std::size_t kLayersMax = 12;   // AWS allows 5
+inline constexpr std::size_t kTextsMax = 4096;  // arguments, variables, candidates: each
 
 // Daemon to launcher. Descriptors: task if has_task, runtime if has_runtime, then the layers.
 struct MakeEnvironment {
