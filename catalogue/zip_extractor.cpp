@@ -32,22 +32,20 @@ struct FreeArchive {
 using Reader = std::unique_ptr<archive, FreeArchive>;
 
 // libarchive converts names that a zip marks as UTF-8 to the thread's locale, and drops what that cannot
-// express.
+// express. The locale is made once and never changes.
 class Utf8Locale {
  public:
-  Utf8Locale() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{})) {
-    if (locale_ != locale_t{}) before_ = ::uselocale(locale_);
+  Utf8Locale() {
+    static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+    if (utf8 != locale_t{}) before_ = ::uselocale(utf8);
   }
   Utf8Locale(const Utf8Locale&) = delete;
   Utf8Locale& operator=(const Utf8Locale&) = delete;
   ~Utf8Locale() {
-    if (locale_ == locale_t{}) return;
-    ::uselocale(before_);
-    ::freelocale(locale_);
+    if (before_ != locale_t{}) ::uselocale(before_);
   }
 
  private:
-  locale_t locale_;
   locale_t before_{};
 };
 
