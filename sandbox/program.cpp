@@ -177,7 +177,7 @@ std::variant<pid_t, StartFailed> start_program(const Program& program, Strength 
   // Volatile, because the compiler does not know that the child writes here before the parent goes on.
   volatile int problem_error = 0;
   volatile Step problem_step = Step::kOther;
-  // NOLINTBEGIN(bugprone-unsafe-functions,clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
+  // NOLINTBEGIN(bugprone-unsafe-functions,clang-analyzer-*)
   const pid_t pid = ::vfork();
   if (pid == 0) {
     const Problem problem = become_program(prepared);
