@@ -185,6 +185,7 @@ std::variant<pid_t, StartFailed> start_program(const Program& program, Strength 
     problem_error = problem.error;
     ::_exit(127);
   }
+  // NOLINTEND(bugprone-unsafe-functions,clang-analyzer-*)
   if (pid < 0) return failed(Step::kOther, *path, errno);
   if (problem_error == 0) return pid;
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
