@@ -142,7 +142,8 @@ Result<Ground> prepare(const Settings& settings) {
 }
 
 // Zips that nothing refers to any more are removed.
-asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code, Workers& workers) {
+asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code, Fleet& fleet,
+                                 Workers& workers) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(kCleanCodeEvery);
@@ -150,6 +151,7 @@ asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::Cod
     if (error) co_return;
     auto in_use = co_await workers.on_catalogue([&catalogue] { return catalogue.code_in_use(); });
     if (!in_use) continue;
+    for (auto& digest : fleet.code_in_use()) in_use->push_back(std::move(digest));
     auto removed = co_await workers.on_pool(
         [&code, digests = std::move(*in_use)] { return code.remove_unused(digests); });
     if (removed && *removed > 0) spdlog::info("removed {} unused packages", *removed);
@@ -270,7 +272,7 @@ int run_daemon(const Settings& settings) {
       if (!again) context.stop();  // asked twice: at once
     });
   });
-  asio::co_spawn(context, clean_code(**catalogue, **code, workers), asio::detached);
+  asio::co_spawn(context, clean_code(**catalogue, **code, fleet, workers), asio::detached);
 
   spdlog::info("isolation: {}", sandbox::to_string(ground->strength));
   std::printf("listening on %s\n", url.c_str());

@@ -183,6 +183,15 @@ void Fleet::drain(std::function<void()> done) {
   pump();
 }
 
+std::vector<std::string> Fleet::code_in_use() const {
+  std::vector<std::string> digests;
+  for (const auto& [id, version] : versions_) {
+    digests.push_back(version.function->code.sha256_hex);
+    for (const auto& layer : version.function->settings.layers) digests.push_back(layer.code.sha256_hex);
+  }
+  return digests;
+}
+
 // ---------------------------------------------------------------- what environments report
 
 void Fleet::environment_ready(EnvironmentId id) {

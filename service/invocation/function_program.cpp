@@ -1,10 +1,22 @@
 #include "service/invocation/function_program.h"
 
+#include <unistd.h>
+
 #include <map>
 
 namespace ogni::service {
 
 bool is_managed_runtime(const std::string& runtime) { return runtime.starts_with("python"); }
+
+namespace {
+
+// The interpreter of this version; where the service was told to allow the nearest, the host's own python3.
+std::string interpreter_of(const std::string& runtime) {
+  const std::string exact = "/usr/bin/" + runtime;
+  return ::access(exact.c_str(), X_OK) == 0 ? exact : "/usr/bin/python3";
+}
+
+}  // namespace
 
 std::string candidate_words(const catalogue::Function& function) {
   return is_managed_runtime(function.settings.runtime) ? "/var/runtime/bootstrap"
@@ -54,7 +66,8 @@ sandbox::Program make_program(const catalogue::Function& function, const Functio
   variables["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream;
   if (managed) {
     variables["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + settings.runtime;
-    variables["OGNI_INTERPRETER"] = "/usr/bin/" + settings.runtime;
+    variables["OGNI_INTERPRETER"] = interpreter_of(settings.runtime);
+    if (opt != "/opt") variables["OGNI_OPT"] = opt;
   }
 
   sandbox::Program program;

@@ -57,6 +57,12 @@ TEST(FunctionProgram, AManagedRuntimeIsServedFromVarRuntime) {
   EXPECT_TRUE(has(program, "OGNI_INTERPRETER=/usr/bin/python3.11"));
 }
 
+TEST(FunctionProgram, APythonThatIsNotHereIsReplacedByTheHostsOwn) {
+  auto function = make_function();
+  function.settings.runtime = "python3.99";  // let in by a setting only
+  EXPECT_TRUE(has(make_program(function, {}, {}, "stream"), "OGNI_INTERPRETER=/usr/bin/python3"));
+}
+
 TEST(FunctionProgram, HostPathsStandInWhereNothingIsMounted) {
   const FunctionPaths paths{.task_root = "/store/task",
                             .runtime_root = "/store/runtime",

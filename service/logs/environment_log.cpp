@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 
@@ -81,7 +82,7 @@ void EnvironmentLog::report(const InvocationReport& report) {
   std::string text = fmt::format(
       "REPORT RequestId: {}\tDuration: {:.2f} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
       report.request_id, milliseconds(report.duration), billed_milliseconds(billed), report.memory_mb,
-      (report.memory_used_bytes + kMiB - 1) / kMiB);
+      std::max<std::uint64_t>(1, (report.memory_used_bytes + kMiB - 1) / kMiB));  // the kernel charges in batches
   if (report.init) text += fmt::format("Init Duration: {:.2f} ms\t", milliseconds(*report.init));
   if (!report.status.empty()) text += fmt::format("Status: {}", report.status);
   if (!report.error_type.empty()) text += fmt::format("\tError Type: {}", report.error_type);
