@@ -131,10 +131,11 @@ asio::awaitable<bool> Connection::read_some() {
 }
 
 bool Connection::reserve_body(std::uint64_t bytes) {
-  if (bytes <= kLargeBodyBytes) return true;
-  if (bytes > shared_->limits.large_body_bytes_max - shared_->large_body_bytes) return false;
-  shared_->large_body_bytes += bytes;
-  reserved_ += bytes;
+  if (bytes <= kLargeBodyBytes || bytes <= reserved_) return true;
+  const std::uint64_t more = bytes - reserved_;
+  if (more > shared_->limits.large_body_bytes_max - shared_->large_body_bytes) return false;
+  shared_->large_body_bytes += more;
+  reserved_ = bytes;
   return true;
 }
 
@@ -227,8 +228,7 @@ asio::awaitable<std::optional<Connection::After>> Connection::read_body(RequestP
     Failure failure{.kind = Failure::Kind::kBodyTooLarge, .route = route, .body_bytes = head.body_bytes};
     co_return co_await fail(failure, After::kDrain);
   }
-  // A chunked body may become as large as the route allows.
-  if (!reserve_body(chunked ? route->body_max : head.body_bytes)) {
+  if (!chunked && !reserve_body(head.body_bytes)) {
     co_return co_await fail({.kind = Failure::Kind::kBusy, .reason = "Too many large requests.", .route = route},
                             After::kDrain);
   }
@@ -267,6 +267,10 @@ asio::awaitable<std::optional<Connection::After>> Connection::read_chunks(const 
                       .reason = chunks.error().message(),
                       .route = route};
       co_return co_await fail(failure, After::kDrain);
+    }
+    if (!reserve_body(request_.body.capacity())) {
+      co_return co_await fail({.kind = Failure::Kind::kBusy, .reason = "Too many large requests.", .route = route},
+                              After::kDrain);
     }
     consume(chunks->bytes);
     if (chunks->complete) co_return std::nullopt;

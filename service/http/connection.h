@@ -72,6 +72,7 @@ class Connection final : private BodyWriter {
   std::string_view received() const { return std::string_view(buffer_).substr(begin_, end_ - begin_); }
   void consume(std::size_t bytes);
   bool make_room();
+  // Counts a body of this size against the budget of large ones; again when it has grown.
   [[nodiscard]] bool reserve_body(std::uint64_t bytes);
   void release_body();
 

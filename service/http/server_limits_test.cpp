@@ -108,6 +108,9 @@ TEST_F(HttpLimits, RefusesLargeBodiesBeyondTheirCommonBudget) {
   EXPECT_EQ(first.receive().status, 100);
 
   EXPECT_EQ(second.call("POST", "/", four).status, 503);
+  Client chunked(port_);
+  chunked.send(std::string(kHead) + "Transfer-Encoding: chunked\r\n\r\n400000\r\n" + four + "\r\n0\r\n\r\n");
+  EXPECT_EQ(chunked.receive().status, 503);
   first.send(four);
   EXPECT_EQ(first.receive().status, 200);
   EXPECT_EQ(first.call("POST", "/", four).status, 200);
