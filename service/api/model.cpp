@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/regex.hpp>
 #include <charconv>
+#include <cmath>
 #include <map>
 
 #include "base/text.h"
@@ -210,9 +211,9 @@ class Validator {
     std::int64_t number = 0;
     if (value.is_int64()) {
       number = value.get_int64();
-    } else if (value.is_double() &&
-               value.get_double() == static_cast<double>(static_cast<std::int32_t>(value.get_double()))) {
-      number = static_cast<std::int32_t>(value.get_double());
+    } else if (value.is_double() && std::abs(value.get_double()) < 2e9 &&
+               value.get_double() == std::trunc(value.get_double())) {
+      number = static_cast<std::int64_t>(value.get_double());
     } else {
       return wrong_type(value, "an Integer");
     }

@@ -23,6 +23,7 @@ TEST_F(ApiTest, RefusesMembersOutOfTheModelInAwsWords) {
        "400 ValidationException: 1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: "
        "Member must have value greater than or equal to 1"},
       {with(good, "Timeout", "x"), "400 SerializationException: STRING_VALUE can not be converted to an Integer"},
+      {with(good, "Timeout", 1e300), "400 SerializationException: DECIMAL_VALUE can not be converted to an Integer"},
       {with(good, "Timeout", json::object()),
        "400 SerializationException: Start of structure or map found where not expected."},
       {with(good, "MemorySize", 127),

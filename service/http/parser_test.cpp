@@ -28,6 +28,26 @@ TEST(RequestParser, WaitsForTheWholeHeadThenFillsTheRequest) {
   EXPECT_EQ(request.find_header("x-two"), std::nullopt);
 }
 
+// Found by fuzzing: an empty body whose last chunk came byte by byte ran into an assertion of Beast.
+TEST(RequestParser, TakesTheLastChunkByteByByte) {
+  RequestParser parser(1024);
+  Request request;
+  const std::string head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  ASSERT_EQ(parser.parse_head(head, request).value().body, RequestParser::Body::kChunked);
+  const std::string_view chunks = "0\r\nTrailer: x\r\n\r\n";
+  std::string body;
+
+  for (std::size_t size = 0; size < chunks.size(); ++size) {
+    const auto parsed = parser.parse_chunks(chunks.substr(0, size), body, 10).value();
+    ASSERT_FALSE(parsed.complete);
+    ASSERT_EQ(parsed.bytes, 0U);
+  }
+  const auto parsed = parser.parse_chunks(chunks, body, 10).value();
+  EXPECT_TRUE(parsed.complete);
+  EXPECT_EQ(parsed.bytes, chunks.size());
+  EXPECT_EQ(body, "");
+}
+
 TEST(RequestParser, KnowsWhenAConnectionMayGoOn) {
   const auto keep_alive = [](std::string bytes) {
     RequestParser parser(1024);
