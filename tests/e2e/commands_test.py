@@ -117,8 +117,8 @@ class Aws(Commands):
         out = self.folder / "out.json"
         created = self.service.aws("create-function", "--function-name", "cli", "--runtime", "provided.al2023",
                                    "--handler", "hello.handler", "--role", "arn:aws:iam::000000000000:role/any",
-                                   "--zip-file", f"fileb://{zipped}", "--environment", "Variables={A=1,B=2}")
-        self.assertEqual((created["State"], created["Environment"]), ("Pending", {"Variables": {"A": "1", "B": "2"}}))
+                                   "--zip-file", f"fileb://{zipped}", "--environment", "Variables={ONE=1,TWO=2}")
+        self.assertEqual((created["State"], created["Environment"]), ("Pending", {"Variables": {"ONE": "1", "TWO": "2"}}))
         self.service.aws("wait", "function-active-v2", "--function-name", "cli")
         told = self.service.aws("invoke", "--function-name", "cli", "--payload", '{"name":"CLI"}', "--log-type",
                                 "Tail", str(out))

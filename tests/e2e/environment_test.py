@@ -84,7 +84,7 @@ class Namespace(EnvironmentTest):
         self.assertEqual(said.split(), ["bash", "bash", "none", "none"])
 
     def test_nothing_of_the_host_shows(self):
-        said = self.ask("host", "ls /; echo --; ls /home /root /srv /mnt /media /run /var/lib 2>/dev/null; echo --; "
+        said = self.ask("host", "ls /; echo --; find /home /root /srv /mnt /media /run /var/lib -mindepth 1 2>/dev/null; echo --; "
                                 "hostname; echo --; cat /etc/passwd; echo --; ls /etc; echo --; "
                                 "cat /etc/shadow /etc/ssh/* 2>/dev/null; echo --; ls /proc | grep -c '^[0-9]'")
         root, homes, host, users, etc, secrets, processes = said.split("--\n")
@@ -177,8 +177,6 @@ class Process(EnvironmentTest):
         self.assertNotIn("HOME", seen)
 
     def test_sh_bootstrap_is_run_by_bash(self):
-        said = self.ask("shell", "true")
-        self.assertEqual(said, "")
         self.service.deploy("sh", functions.zip_of({"bootstrap": functions.program(functions.PRELUDE.replace(
             "#!/bin/bash", "#!/bin/sh") + 'next\nrespond "\\"${BASH_VERSION:+bash} $0\\""\nnext\n')}))
         said = self.service.invoke("sh").json

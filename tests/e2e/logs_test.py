@@ -121,6 +121,7 @@ class Memory(LogTest):
     def test_touched_memory_counts_and_the_page_cache_does_not(self):
         small = self.used("small", "def handler(event, context):\n  return 1\n")
         touched = self.used("touch", "def handler(event, context):\n"
+                                     "  global data\n"
                                      "  data = bytearray(b'x') * (50 << 20)\n  return len(data)\n")
         self.assertLess(small, 30)
         self.assertTrue(50 <= touched <= 70, touched)
@@ -152,7 +153,11 @@ class Memory(LogTest):
 
     def test_memory_is_a_peak_over_all_invocations_of_the_environment(self):
         self.service.deploy("peak", functions.python_handler(
-            "def handler(event, context):\n  data = bytearray(b'x') * (event << 20)\n  return len(data)\n"),
+            "def handler(event, context):\n"
+            "  global data\n"
+            "  data = None\n"
+            "  data = bytearray(b'x') * (event << 20)\n"
+            "  return len(data)\n"),
             runtime=PYTHON, handler="app.handler", MemorySize=512, Timeout=20)
         used = [self.report(self.service.invoke("peak", str(mb).encode(), tail=True))[3] for mb in (1, 80, 1)]
         self.assertLess(used[0], 50)
