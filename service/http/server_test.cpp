@@ -250,7 +250,7 @@ TEST_F(HttpServer, RefusesChunkedBodiesBeyondTheLimitAndBadChunks) {
       {"5\r\nhello\r\n6\r\nworld!\r\n0\r\n\r\n", 413},
       {"ffffffffffffffff\r\nhello", 413},
       {"xyz\r\n", 400},
-      {"5\r\nhelloXX\r\n", 400},
+      {"5\r\nhelloXX\r\n\r\n", 400},
       {"5;" + std::string(40'000, 'e'), 400},
   };
   for (const auto& [chunks, status] : cases) {
