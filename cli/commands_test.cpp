@@ -1,11 +1,14 @@
 // The smaller commands as processes, against scripted services; and what all commands have in common.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
+#include <map>
 
 #include "cli/fake_lambda.h"
 #include "cli/program_run.h"
 #include "cli/scripted_server.h"
+#include "package/temporary_folder.h"
 
 namespace ogni::cli {
 namespace {
@@ -29,7 +32,9 @@ TEST(Ogni, SaysItsVersionAndHelpsWithAnExampleForEveryCommand) {
                                                                                        {"layer"},
                                                                                        {"layer", "publish"},
                                                                                        {"layer", "list"},
-                                                                                       {"bench"}}) {
+                                                                                       {"bench"},
+                                                                                       {"serve"},
+                                                                                       {"doctor"}}) {
     std::vector<std::string> arguments = command;
     arguments.emplace_back("--help");
     const ProgramRun run = run_ogni(arguments);
@@ -45,6 +50,45 @@ TEST(Ogni, WrongWordsAreExitCodeTwo) {
     EXPECT_EQ(run.exit_code, 2) << run.err;
     EXPECT_NE(run.err, "");
   }
+}
+
+TEST(Serve, WrongSettingsAreExitCodeTwoWithTheirSource) {
+  const package::TemporaryFolder folder;
+  folder.write("ogni.toml", "isolation = 'jail'\n");
+  const std::string config = folder.string() + "/ogni.toml";
+  EXPECT_EQ(run_ogni({"serve", "--listen", "nowhere"}).err,
+            "ogni: flag: listen: 'nowhere' is not ADDRESS:PORT with a numeric address, for example 127.0.0.1:4566 or "
+            "[::1]:4566\n");
+  EXPECT_NE(run_ogni({"serve"}, {{"OGNI_REGION", "x"}}).err.find("environment: region: 'x'"), std::string::npos);
+  const ProgramRun file = run_ogni({"serve", "--config", config});
+  EXPECT_EQ(file.exit_code, 2);
+  EXPECT_NE(file.err.find(config + ": isolation: 'jail'"), std::string::npos) << file.err;
+  EXPECT_EQ(run_ogni({"serve"}, {{"OGNI_CONFIG", folder.string() + "/none"}}).exit_code, 2);
+}
+
+TEST(Doctor, FailsWhereTheDataDirectoryCannotBeMadeOrThePortIsTaken) {
+  ScriptedServer other([](const SeenRequest&) { return ScriptedReply{.status = 404}; });
+  const package::TemporaryFolder folder;
+  folder.write("file", "");
+  const ProgramRun run = run_at(other, {"doctor", "--data", folder.string() + "/file/data", "--output", "json"});
+  EXPECT_EQ(run.exit_code, 1) << run.err;
+  const json::value report = json::parse(run.out);
+  EXPECT_EQ(report.at("CanServe"), false);
+  std::map<std::string, bool> good;
+  for (const json::value& finding : report.at("Findings").as_array()) {
+    good[std::string(finding.at("Name").as_string())] = finding.at("Good").as_bool();
+  }
+  EXPECT_FALSE(good.at("data directory"));
+  EXPECT_FALSE(good.at("port"));
+  EXPECT_TRUE(good.at("bash"));
+}
+
+TEST(Doctor, TakesAnAnsweringServiceForAGoodSign) {
+  ScriptedServer service([](const SeenRequest&) { return ScriptedReply{.body = "ok"}; });
+  const package::TemporaryFolder folder;
+  const ProgramRun run = run_at(service, {"doctor", "--data", folder.string() + "/not/yet"});
+  EXPECT_NE(run.out.find("the service answers at " + service.url()), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("ok  data directory"), std::string::npos) << run.out;
 }
 
 TEST(List, FollowsThePagesAndShowsHostileNamesHarmlessly) {

@@ -75,14 +75,13 @@ Outcome<json::object> settings_of(const DeployOptions& options) {
   return settings;
 }
 
-void print_next_steps(const DeployOptions& options, const Deployed& deployed, const CodePackage& code) {
-  const json::object& f = deployed.configuration;
+void print_next_steps(const DeployOptions& options, const json::object& f, std::string_view done,
+                      const CodePackage& code) {
   const std::string name = printable(text_of(f, "FunctionName"));
   const std::string endpoint =
       options.common.endpoint_url.empty() ? "" : " --endpoint-url " + printable(options.common.endpoint_url);
-  print_line(fmt::format("{} {} ({}, handler {}, {})", deployed.is_new ? "created" : "updated", name,
-                         printable(text_of(f, "Runtime")), printable(text_of(f, "Handler")),
-                         human_bytes(code.zip.size())));
+  print_line(fmt::format("{} {} ({}, handler {}, {})", done, name, printable(text_of(f, "Runtime")),
+                         printable(text_of(f, "Handler")), human_bytes(code.zip.size())));
   print_line(fmt::format("\nCall it:    ogni invoke {}{} --payload '{{}}' --log", name, endpoint));
   print_line(fmt::format("Its logs:   ogni logs {}{} -f", name, endpoint));
 }
@@ -108,12 +107,13 @@ Outcome<ExitCode> deploy(const DeployOptions& options) {
   if (!code->runtime.empty()) (*settings)["Runtime"] = code->runtime;
   if (!code->handler.empty()) (*settings)["Handler"] = code->handler;
 
-  auto deployed = deploy_function(*service, *name, *existing, std::move(*settings), code->zip);
+  auto deployed = *existing ? update_function(*service, *name, *settings, code->zip)
+                            : create_function(*service, *name, std::move(*settings), code->zip);
   if (!deployed) return stop(deployed.error());
   if (options.common.wants_json()) {
-    print_line(json::serialize(deployed->configuration));
+    print_line(json::serialize(*deployed));
   } else {
-    print_next_steps(options, *deployed, *code);
+    print_next_steps(options, *deployed, *existing ? "updated" : "created", *code);
   }
   return ExitCode::kOk;
 }

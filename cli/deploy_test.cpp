@@ -36,13 +36,15 @@ class Deploy : public testing::Test {
     }
     return lines;
   }
-  json::object last_body(const std::string& method) const {
+  json::object last_body(const std::string& line) const {
     json::object body;
     for (const SeenRequest& request : server_.seen()) {
-      if (request.method == method) body = json::parse(request.body).as_object();
+      if (request.line() == line) body = json::parse(request.body).as_object();
     }
     return body;
   }
+  json::object created() const { return last_body("POST /2015-03-31/functions"); }
+  json::object last_configuration() const { return last_body("PUT /2015-03-31/functions/hello/configuration"); }
 
   package::TemporaryFolder folder_;
   FakeLambda lambda_;
@@ -56,7 +58,7 @@ TEST_F(Deploy, CreatesAFunctionFromALoneScriptAndSaysWhatWasAdded) {
             "no bootstrap in " + path() + ": added Ogni's default bash bootstrap, as the AWS console does\n");
   EXPECT_TRUE(result.out.starts_with("created hello (provided.al2023, handler hello.handler, ")) << result.out;
   EXPECT_NE(result.out.find("ogni invoke hello --payload"), std::string::npos);
-  json::object body = last_body("POST");
+  json::object body = created();
   body.erase("Code");
   EXPECT_EQ(body, json::parse(R"({"FunctionName":"hello","Runtime":"provided.al2023","Handler":"hello.handler",
                                   "Role":"arn:aws:iam::000000000000:role/ogni"})"));
@@ -74,7 +76,7 @@ TEST_F(Deploy, SendsWhatTheOptionsSay) {
                                     "--handler", "hello.x",       "--default-bootstrap",
                                     "--output",  "json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  json::object body = last_body("POST");
+  json::object body = created();
   body.erase("Code");
   EXPECT_EQ(body, json::parse(R"({"FunctionName":"other","Runtime":"provided.al2023","Handler":"hello.x",
       "Role":"arn:r","Description":"d","MemorySize":256,"Timeout":9,"Layers":["arn:l:1","arn:l:2"],
@@ -92,18 +94,19 @@ TEST_F(Deploy, LeavesTheBootstrapToTheLayers) {
   EXPECT_EQ(lambda_.zip.find("bootstrap"), std::string::npos);
   ASSERT_EQ(deploy({"--no-layers"}).exit_code, 0);
   EXPECT_NE(lambda_.zip.find("bootstrap"), std::string::npos);
-  EXPECT_EQ(last_body("PUT"), json::parse(R"({"Layers":[]})"));
+  EXPECT_EQ(last_configuration(), json::parse(R"({"Layers":[]})"));
 }
 
-TEST_F(Deploy, UpdatesCodeThenOnlyTheSettingsThatDiffer) {
+TEST_F(Deploy, UpdatesOnlyTheSettingsThatDifferAndThenTheCode) {
   ASSERT_EQ(deploy({"--memory", "256"}).exit_code, 0);
   lambda_.polls_left = 3;  // as if another update were under way
   const ProgramRun result = deploy({"--memory", "256", "--timeout", "20"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(result.out.starts_with("updated hello ")) << result.out;
-  EXPECT_EQ(changes(), (std::vector<std::string>{"POST /2015-03-31/functions", "PUT /2015-03-31/functions/hello/code",
-                                                 "PUT /2015-03-31/functions/hello/configuration"}));
-  EXPECT_EQ(last_body("PUT"), json::parse(R"({"Timeout":20})"));
+  EXPECT_EQ(changes(),
+            (std::vector<std::string>{"POST /2015-03-31/functions", "PUT /2015-03-31/functions/hello/configuration",
+                                      "PUT /2015-03-31/functions/hello/code"}));
+  EXPECT_EQ(last_configuration(), json::parse(R"({"Timeout":20})"));
 }
 
 TEST_F(Deploy, UpdatesOnlyTheCodeWhenNothingElseIsNew) {

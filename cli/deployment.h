@@ -1,22 +1,19 @@
 // Creating and updating a function through the API, in the order that the API asks for.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "cli/service_client.h"
 
 namespace ogni::cli {
 
-struct Deployed {
-  json::object configuration;
-  bool is_new = false;
-};
-
-// Creates `name`, or updates its code and then those of `settings` that differ from `existing`; waits until it is
-// Active and the update Successful. `settings` has the members of UpdateFunctionConfiguration.
-[[nodiscard]] Outcome<Deployed> deploy_function(ServiceClient& service, const std::string& name,
-                                                const std::optional<json::object>& existing, json::object settings,
-                                                const std::string& zip);
+// Both wait until the function is Active and its last update Successful, and return its configuration. `settings` has
+// the members of UpdateFunctionConfiguration.
+[[nodiscard]] Outcome<json::object> create_function(ServiceClient& service, const std::string& name,
+                                                    json::object settings, const std::string& zip);
+// Updates those of `settings` that differ from what the function has, then its code: what is wrong with the settings is
+// said before anything has changed.
+[[nodiscard]] Outcome<json::object> update_function(ServiceClient& service, const std::string& name,
+                                                    const json::object& settings, const std::string& zip);
 
 }  // namespace ogni::cli

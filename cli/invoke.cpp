@@ -57,7 +57,8 @@ void print_json(const HttpResponse& response) {
 }
 
 void print_text(const HttpResponse& response) {
-  if (const std::string log = log_of(response); !log.empty()) {
+  if (std::string log = log_of(response); !log.empty()) {
+    if (log.ends_with('\n')) log.pop_back();
     note(is_terminal(STDERR_FILENO) ? for_terminal(log) : log);
   }
   print(for_stdout(response.body));

@@ -10,12 +10,6 @@
 namespace ogni::cli {
 namespace {
 
-std::string state_of(const json::object& function) {
-  const std::string state = text_of(function, "State");
-  const std::string update = text_of(function, "LastUpdateStatus");
-  return update == "InProgress" || update == "Failed" ? state + ", update " + update : state;
-}
-
 Outcome<ExitCode> list_functions(const CommonOptions& options) {
   auto service = ServiceClient::open(options);
   if (!service) return stop(service.error());
@@ -29,13 +23,11 @@ Outcome<ExitCode> list_functions(const CommonOptions& options) {
     note("no functions yet. Deploy one with: ogni deploy DIR");
     return ExitCode::kOk;
   }
-  std::vector<std::vector<std::string>> rows{
-      {"NAME", "RUNTIME", "HANDLER", "STATE", "MODIFIED", "MEMORY", "TIMEOUT", "CODE"}};
+  std::vector<std::vector<std::string>> rows{{"NAME", "RUNTIME", "HANDLER", "MODIFIED", "MEMORY", "TIMEOUT", "CODE"}};
   for (const json::value& item : *functions) {
     const json::object& f = item.get_object();
     rows.push_back({printable(text_of(f, "FunctionName")), printable(text_of(f, "Runtime")),
-                    printable(text_of(f, "Handler")), printable(state_of(f)),
-                    printable(text_of(f, "LastModified").substr(0, 19)),
+                    printable(text_of(f, "Handler")), printable(text_of(f, "LastModified").substr(0, 19)),
                     std::to_string(number_of(f, "MemorySize")) + " MB", std::to_string(number_of(f, "Timeout")) + " s",
                     human_bytes(static_cast<std::uint64_t>(number_of(f, "CodeSize")))});
   }

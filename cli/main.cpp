@@ -34,11 +34,8 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   Chosen chosen;
-#if OGNI_HAS_DAEMON
-  add_serve(app, chosen);
-  add_doctor(app, chosen);
-#endif
-  for (const auto add : {add_deploy, add_invoke, add_logs, add_list, add_delete, add_layer, add_bench}) {
+  for (const auto add :
+       {add_serve, add_deploy, add_invoke, add_logs, add_list, add_delete, add_layer, add_bench, add_doctor}) {
     add(app, chosen);
   }
   try {
