@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
+#include <memory>
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -161,9 +162,10 @@ asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::Cod
 asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context& context) {
   const auto counts = fleet.counts();
   spdlog::info("draining: {} environments, {} invocations", counts.environments, counts.serving);
-  asio::steady_timer patience(context, kDrainMax);
-  fleet.drain([&patience] { patience.cancel(); });
-  co_await patience.async_wait(kUse);
+  // Shared: the fleet may say so at once, or only when it is destroyed, after this frame.
+  auto patience = std::make_shared<asio::steady_timer>(context, kDrainMax);
+  fleet.drain([patience] { patience->expires_at(asio::steady_timer::time_point::min()); });
+  co_await patience->async_wait(kUse);
   co_await server.stop(1s);
   context.stop();
 }
