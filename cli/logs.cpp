@@ -49,7 +49,11 @@ class LinePrinter {
  public:
   LinePrinter(bool as_json, std::string since) : as_json_(as_json), since_(std::move(since)) {}
 
+  // Nothing has come so far.
+  bool is_empty() const { return is_empty_; }
+
   void add(std::string_view piece) {
+    if (!piece.empty()) is_empty_ = false;
     for (;;) {
       const std::size_t end = piece.find('\n');
       held_ += piece.substr(0, end);
@@ -82,6 +86,7 @@ class LinePrinter {
   }
 
   bool as_json_;
+  bool is_empty_ = true;
   std::string since_;
   std::string held_;
 };
@@ -103,6 +108,13 @@ Outcome<ExitCode> show_logs(const LogsOptions& options) {
   lines.finish();
   if (!response) return stop(to_failure(response.error()));
   if (response->status != 200) return stop(to_failure(*response));
+  if (lines.is_empty()) {
+    // A log outlives its function, so that only an empty one may be of a name that never was.
+    auto existing = service->find_function(options.name);
+    if (existing && !*existing) {
+      return stop(ExitCode::kRefused, "there is no function '" + printable(options.name) + "'; see: ogni list");
+    }
+  }
   return ExitCode::kOk;
 }
 

@@ -38,6 +38,17 @@ void append_header(std::string& text, std::string_view name, std::string_view va
   text += "\r\n";
 }
 
+// Where the function would see `path` in a namespace: callers and logs are not told where the host keeps it.
+std::string as_function_knows(const std::string& path, const FunctionPaths& here) {
+  const FunctionPaths standard;
+  for (const auto& [ours, known] :
+       {std::pair(&here.task_root, &standard.task_root), std::pair(&here.runtime_root, &standard.runtime_root),
+        std::pair(&here.layers_root, &standard.layers_root)}) {
+    if (!ours->empty() && path.starts_with(*ours + "/")) return *known + path.substr(ours->size());
+  }
+  return path;
+}
+
 }  // namespace
 
 ExecutionEnvironment::ExecutionEnvironment(asio::any_io_executor executor, Setup setup, Observer& observer,
@@ -121,7 +132,9 @@ void ExecutionEnvironment::start_program(InitPhaseName phase) {
 }
 
 void ExecutionEnvironment::handle(const sandbox::StartFailed& failed) {
-  program_ended(failure_of_start(failed, candidate_words(*setup_.function)));
+  sandbox::StartFailed told = failed;
+  told.path = as_function_knows(told.path, setup_.paths);
+  program_ended(failure_of_start(told, candidate_words(*setup_.function)));
 }
 
 void ExecutionEnvironment::handle(const sandbox::Exited& exited) {
