@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
@@ -134,13 +135,38 @@ Result<SocketPair> socket_pair(int extra_type_flags) {
   return SocketPair{Fd(fds[0]), Fd(fds[1])};
 }
 
-void fill_random(std::span<unsigned char> bytes) {
+namespace {
+
+void fill_from_kernel(std::span<unsigned char> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::getrandom(bytes.data(), bytes.size(), 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) std::abort();  // a kernel without a random source cannot run this program
     bytes = bytes.subspan(static_cast<size_t>(count));
   }
+}
+
+}  // namespace
+
+void fill_random(std::span<unsigned char> bytes) {
+  // Names of requests and traces need few bytes each, thousands of times a second: fetched many at a time.
+  struct Reserve {
+    std::array<unsigned char, 1024> bytes;
+    size_t left = 0;
+    pid_t owner = 0;  // a forked child must not give out the same ones
+  };
+  static thread_local Reserve reserve;
+  if (bytes.size() > 64) return fill_from_kernel(bytes);
+  const pid_t self = ::getpid();
+  if (reserve.left < bytes.size() || reserve.owner != self) {
+    fill_from_kernel(reserve.bytes);
+    reserve.left = reserve.bytes.size();
+    reserve.owner = self;
+  }
+  unsigned char* const from = reserve.bytes.data() + reserve.bytes.size() - reserve.left;
+  std::memcpy(bytes.data(), from, bytes.size());
+  ::explicit_bzero(from, bytes.size());
+  reserve.left -= bytes.size();
 }
 
 }  // namespace ogni

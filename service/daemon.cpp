@@ -1,6 +1,7 @@
 // The daemon, top to bottom: every part is built here and given what it needs.
 #include "service/daemon.h"
 
+#include <spdlog/sinks/stdout_color_sinks.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -173,6 +174,9 @@ asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context
 }  // namespace
 
 int run_daemon(const Settings& settings) {
+  // Standard output is for the line that says where we listen.
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_color_sink_mt>()));
   spdlog::set_level(spdlog::level::from_str(settings.log_level));
   const std::size_t descriptors = raise_descriptor_limit();
   auto ground = prepare(settings);

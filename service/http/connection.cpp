@@ -16,6 +16,7 @@ namespace asio = boost::asio;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::size_t kBufferBytesFirst = 4 * 1024;
+constexpr std::size_t kCopyBytesMax = 4 * 1024;
 constexpr std::uint64_t kLargeBodyBytes = 1024 * 1024;
 // A peer that sends slower than this per stall_max counts as stalled.
 constexpr std::size_t kProgressBytes = 4 * 1024;
@@ -314,6 +315,10 @@ asio::awaitable<bool> Connection::send(Response response) {
   }
   out_ += "\r\n";
   const bool omit = bodiless || request_.method() == Method::kHead;
+  if (!omit && response.body.size() <= kCopyBytesMax) {  // cheaper than telling the kernel of two places
+    out_ += response.body;
+    co_return co_await send_bytes(out_, {});
+  }
   co_return co_await send_bytes(out_, omit ? std::string_view() : std::string_view(response.body));
 }
 
@@ -322,7 +327,8 @@ asio::awaitable<bool> Connection::send_bytes(std::string_view head, std::string_
   std::size_t left = head.size() + body.size() + tail.size();
   // Most answers fit the socket's buffer: tried at once, they need no trip through the event loop.
   boost::system::error_code error;
-  std::size_t sent = socket_.write_some(parts, error);
+  const bool single = body.empty() && tail.empty();
+  std::size_t sent = single ? socket_.write_some(asio::buffer(head), error) : socket_.write_some(parts, error);
   if (error == asio::error::would_block || error == asio::error::try_again) error = {};
   while (!error) {
     left -= sent;

@@ -28,6 +28,7 @@ constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kReadBytes = 16 * 1024;
 // A refused or oversized body is read to its end up to here, so that the connection can go on.
 constexpr std::uint64_t kDiscardBytesMax = 64 << 20;
+constexpr std::size_t kCopyBytesMax = 4096;
 
 enum class Call { kNext, kResponse, kError, kInitError, kPing, kNotFound, kWrongMethod };
 
@@ -251,16 +252,13 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   asio::awaitable<bool> write_continue() {
     if (!head_.expects_continue) co_return open_;
     head_.expects_continue = false;
-    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    auto [error, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kUse);
-    co_return !error && open_;
+    co_return co_await send("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
   asio::awaitable<bool> write_accepted() {
     static constexpr std::string_view kAccepted =
         "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
-    auto [error, count] = co_await asio::async_write(socket_, asio::buffer(kAccepted), kUse);
-    co_return !error && open_ && head_.keep_alive;
+    co_return co_await send(kAccepted) && head_.keep_alive;
   }
 
   asio::awaitable<bool> write_error(const runtime_api::ApiError& error) {
@@ -283,9 +281,33 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     head_text_ += "Content-Length: ";
     head_text_ += std::to_string(body.size());
     head_text_ += "\r\n\r\n";
-    const std::array<asio::const_buffer, 2> parts{asio::buffer(head_text_), asio::buffer(body)};
-    auto [error, count] = co_await asio::async_write(socket_, parts, kUse);
-    co_return !error && open_ && head_.keep_alive;
+    if (body.size() <= kCopyBytesMax) {  // cheaper than telling the kernel of two places
+      head_text_ += body;
+      body = {};
+    }
+    co_return co_await send(head_text_, body) && head_.keep_alive;
+  }
+
+  // Most of what is sent fits the socket's buffer: tried at once, it needs no trip through the event loop.
+  asio::awaitable<bool> send(std::string_view first, std::string_view second = {}) {
+    boost::system::error_code error;
+    std::size_t sent = 0;
+    if (second.empty()) {
+      sent = socket_.write_some(asio::buffer(first), error);
+    } else {
+      sent = socket_.write_some(std::array{asio::buffer(first), asio::buffer(second)}, error);
+    }
+    if (error == asio::error::would_block || error == asio::error::try_again) error = {};
+    if (error) co_return false;
+    if (sent == first.size() + second.size()) co_return open_;
+    std::array<asio::const_buffer, 2> left{asio::buffer(first), asio::buffer(second)};
+    for (asio::const_buffer& part : left) {
+      const std::size_t gone = std::min(sent, part.size());
+      part += gone;
+      sent -= gone;
+    }
+    auto [failed, count] = co_await asio::async_write(socket_, left, kUse);
+    co_return !failed && open_;
   }
 
   tcp::socket socket_;
@@ -329,6 +351,7 @@ asio::awaitable<void> RuntimeEndpoint::accept_loop() {
     if (connections_.size() >= kConnectionsMax) continue;  // closes the socket
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
+    socket.non_blocking(true, ignored);
     auto connection = std::make_shared<Connection>(std::move(socket), std::move(host));
     connections_.insert(connection);
     asio::co_spawn(
