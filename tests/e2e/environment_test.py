@@ -21,7 +21,7 @@ class EnvironmentTest(ServiceTest):
 
     def variables(self, name, **settings):
         self.service.deploy(name, functions.bash_runtime(
-            'base64 -w 0 /proc/self/environ > /tmp/seen\nnext\nrespond "\\"$(cat /tmp/seen)\\""\nnext\n'),
+            'base64 -w 0 /proc/self/environ > "$TMP/seen"\nnext\nrespond "\\"$(cat "$TMP/seen")\\""\nnext\n'),
             **{"handler": "some.handler", **settings})
         text = base64.b64decode(self.service.invoke(name).json).decode()
         return dict(line.split("=", 1) for line in text.split("\0") if line)

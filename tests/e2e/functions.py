@@ -49,9 +49,10 @@ def hello_python():
 # Bootstraps for what a runtime can do wrong. NEXT fetches an event into $EVENT and its id into $ID.
 PRELUDE = r"""#!/bin/bash
 API="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
+TMP="${TMPDIR:-/tmp}"  # a process environment has its own, and says so
 next() {
-  EVENT="$(curl -sS -D /tmp/headers "$API/invocation/next")"
-  ID="$(grep -i '^Lambda-Runtime-Aws-Request-Id:' /tmp/headers | tr -d '\r' | cut -d' ' -f2)"
+  EVENT="$(curl -sS -D "$TMP/headers" "$API/invocation/next")"
+  ID="$(grep -i '^Lambda-Runtime-Aws-Request-Id:' "$TMP/headers" | tr -d '\r' | cut -d' ' -f2)"
 }
 respond() { curl -sS -o /dev/null -X POST --data-binary "$1" "$API/invocation/$ID/response"; }
 """

@@ -97,17 +97,13 @@ class Service:
         watchdog = threading.Timer(DEADLINE_SECONDS, self.process.kill)
         watchdog.start()
         try:
-            while True:
-                line = self.process.stdout.readline()
-                if not line:
-                    status = self.process.wait()
-                    self.process.stdout.close()
-                    raise AssertionError(f"the service ended with status {status}:\n{self.messages()}")
-                found = re.match(r"listening on http://127\.0\.0\.1:(\d+)$", line.strip())
-                if found:
-                    break
+            line = self.process.stdout.readline()  # the only line there, ever
         finally:
             watchdog.cancel()
+        found = re.match(r"listening on http://127\.0\.0\.1:(\d+)$", line.strip())
+        if not found:
+            self.process.kill()
+            raise AssertionError(f"the service said {line!r} and ended with {self.process.wait()}:\n{self.messages()}")
         self.port = int(found.group(1))
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = self.make_client()
