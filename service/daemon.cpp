@@ -2,6 +2,7 @@
 #include "service/daemon.h"
 
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -174,6 +175,10 @@ asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context
 }  // namespace
 
 int run_daemon(const Settings& settings) {
+  // Payloads of megabytes come and go: their pages are kept for the next one instead of being given back and faulted in
+  // again with each.
+  ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   // Standard output is for the line that says where we listen.
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_color_sink_mt>()));
