@@ -33,7 +33,7 @@ serve: build ## runs the service on http://127.0.0.1:4566
 	@exec $(BUILD)/bin/ogni serve
 
 bench: build ## measures latency, throughput, cold starts and memory beside the floor of this machine
-	@benchmarks/run --bin $(BUILD)/bin
+	@benchmarks/run.py --bin $(BUILD)/bin
 
 lint: build ## checks layout and static analysis (clang-format, clang-tidy; results are cached)
 	@scripts/lint --build $(BUILD) --jobs $(JOBS)
