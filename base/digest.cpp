@@ -25,9 +25,9 @@ std::string to_hex(const Sha256& digest) {
 std::string to_base64(std::string_view bytes) {
   std::string text;
   text.resize((bytes.size() + 2) / 3 * 4 + 1);
-  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
+  const int size =
+      ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   text.resize(static_cast<size_t>(size));
   return text;
 }
@@ -53,9 +53,9 @@ Result<std::string> from_base64(std::string_view text) {
   }
   std::string bytes;
   bytes.resize(text.size() / 4 * 3);
-  const int size = ::EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                     reinterpret_cast<const unsigned char*>(text.data()),
-                                     static_cast<int>(text.size()));
+  const int size =
+      ::EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                        reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
   if (size < 0) return bad();
   bytes.resize(static_cast<size_t>(size) - padding);
   return bytes;

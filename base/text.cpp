@@ -17,10 +17,9 @@ std::string format_time(WallTime time, const char* zone) {
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   std::array<char, 96> text;
-  const int size =
-      std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03d%s", parts.tm_year + 1900,
-                    parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                    static_cast<int>(ms % 1000), zone);
+  const int size = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03d%s", parts.tm_year + 1900,
+                                 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                                 static_cast<int>(ms % 1000), zone);
   return {text.data(), static_cast<size_t>(size)};
 }
 

@@ -1,50 +1,43 @@
 // Which environment serves an invocation: start, reuse, wait, refuse, time out, reset, retire.
 //
-// A pure state machine. Events are method calls that carry the time; what has to be done comes out as
-// commands, in order, to be carried out by the caller. It owns no socket, thread or clock, so a test can run
-// it through millions of schedules. The caller must call advance() when next_deadline() has come.
+// A pure state machine. Events are method calls that carry the time; what has to be done comes out as commands, in
+// order, to be carried out by the caller. It owns no socket, thread or clock, so a test can run it through millions of
+// schedules. The caller must call advance() when next_deadline() has come.
 //
-// One environment belongs to one version of one function (code and configuration), handles one invocation at
-// a time, and lives through these states:
+// One environment belongs to one version of one function (code and configuration), handles one invocation at a time,
+// and lives through these states:
 //
 //   kStarting ──ready──► kIdle ──deliver──► kBusy ──answered──► kAnswered ──ready──► kIdle
 //       │ ended            │ idle too long     │ ended, timed out   │ ended, timed out
 //       ▼                  ▼                   ▼                    ▼
-//   (init repeated     kStopping          kResetting ──ended──► kReset ──invocation──► kRestarting ──ready──►
-//   kBusy
+//   (init repeated      (stopped)          kResetting ──ended──► kReset ──invocation──► kRestarting ──ready──► kBusy
 //    in the invocation)
 //
-// * Init runs outside the invocation, for at most init_timeout, and its failure is not told to the caller:
-// the
-//   environment is reset and init is repeated inside the oldest waiting invocation, now limited by the
-//   function's timeout ("suppressed init"). Only if that fails too, the invocation fails. If nothing waits,
-//   the environment is stopped.
-// * An invocation ends for its caller at /response, for the environment at the next /next: between the two
-// the
-//   environment is kAnswered, not idle, still counted against concurrency, and the function's timeout still
-//   runs.
+// * Init runs outside the invocation, for at most init_timeout, and its failure is not told to the caller: the
+//   environment is reset and init is repeated inside the oldest waiting invocation, now limited by the function's
+//   timeout ("suppressed init"). Only if that fails too, the invocation fails. If nothing waits, the environment is
+//   stopped.
+// * An invocation ends for its caller at /response, for the environment at the next /next: between the two the
+//   environment is kAnswered, not idle, still counted against concurrency, and the function's timeout still runs.
 // * An environment is finishing while it is kAnswered, or kResetting after an invocation: soon it is free. An
-// invocation
-//   that finds no idle environment but a finishing one that no other invocation already waits for, waits for
-//   it for at most reuse_grace: the smaller of Limits::reuse_grace_max and the version's last cold start.
-//   Then a new environment is started, or the invocation is refused. The same holds at the concurrency limit.
+//   invocation that finds no idle environment but a finishing one that no other invocation already waits for, waits
+//   for it for at most reuse_grace: the smaller of Limits::reuse_grace_max and the version's last cold start. Then a
+//   new environment is started, or the invocation is refused. The same holds at the concurrency limit.
 // * Waiting invocations of a version are one queue: whichever environment becomes free takes the oldest.
-// * Most recently used idle environment first, one with a program before one without. Synchronous invocations
-// are never
-//   queued behind a full limit.
+// * Most recently used idle environment first, one with a program before one without. Synchronous invocations are
+//   never queued behind a full limit.
 //
 // Order of commands for one invocation:
 //   served        Deliver … answered() … ready(): FinishInvocation, and perhaps the next Deliver
 //   program ends  ended(): FailInvocation unless it was answered, FinishInvocation
-//   times out     advance(): FailInvocation unless it was answered, ResetEnvironment; ended():
-//   FinishInvocation.
+//   times out     advance(): FailInvocation unless it was answered, ResetEnvironment; ended(): FinishInvocation.
 //                 Without ended() within stop_max: FinishInvocation, StopEnvironment
 //   gone          gone(): FailInvocation unless it was answered, FinishInvocation
-// with RestartProgram … ready() before Deliver where the program had to be started again. So the log of an
-// invocation is complete when FinishInvocation comes.
+// with RestartProgram … ready() before Deliver where the program had to be started again. So the log of an invocation
+// is complete when FinishInvocation comes.
 //
-// Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling" and "Lambda execution
-// environment lifecycle".
+// Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling" and "Lambda execution environment
+// lifecycle".
 #pragma once
 
 #include <chrono>
@@ -91,7 +84,6 @@ enum class Failure {
   kProgramEnded,       // the runtime exited or did not start while the invocation was its own
   kEnvironmentFailed,  // the environment could not be made, or broke: the service's fault
 };
-enum class InitPhase { kInit, kInvoke };
 enum class ResetReason { kInitTimedOut, kTimedOut };
 enum class StopReason { kIdle, kRetired, kEvicted, kBroken, kDraining };
 

@@ -46,8 +46,7 @@ Result<Folder> look_into(const std::string& directory) {
     if (name == "bootstrap") {
       folder.has_bootstrap = true;
       struct ::stat status{};
-      folder.bootstrap_is_executable =
-          ::stat(at->path().c_str(), &status) == 0 && (status.st_mode & 0111) != 0;
+      folder.bootstrap_is_executable = ::stat(at->path().c_str(), &status) == 0 && (status.st_mode & 0111) != 0;
     } else if (name.extension() == ".sh") {
       folder.shell.push_back(name.stem().string());
     } else if (name.extension() == ".py") {
@@ -107,9 +106,9 @@ std::string stem_of(const std::string& handler) { return handler.substr(0, handl
 
 Result<std::string> shell_handler(const Folder& folder) {
   if (folder.shell.size() > 1) {
-    return failure(ErrorCode::kInvalidArgument,
-                   "'" + shown(folder.path) + "' holds several scripts (" + joined(folder.shell, ".sh") +
-                       "): name the function to call with --handler SCRIPT.FUNCTION");
+    return failure(ErrorCode::kInvalidArgument, "'" + shown(folder.path) + "' holds several scripts (" +
+                                                    joined(folder.shell, ".sh") +
+                                                    "): name the function to call with --handler SCRIPT.FUNCTION");
   }
   const std::string& stem = folder.shell.front();
   auto functions = shell_functions(folder, stem);
@@ -117,16 +116,14 @@ Result<std::string> shell_handler(const Folder& folder) {
   if (has(*functions, "handler")) return stem + ".handler";
   if (functions->size() == 1) return stem + "." + functions->front();
   if (functions->empty()) {
-    return failure(
-        ErrorCode::kInvalidArgument,
-        "'" + shown(stem) +
-            ".sh' defines no function. The handler of a shell script is a function that reads the event "
-            "from its first argument and prints the answer: handler() { echo '{}'; }");
+    return failure(ErrorCode::kInvalidArgument,
+                   "'" + shown(stem) +
+                       ".sh' defines no function. The handler of a shell script is a function that reads the event "
+                       "from its first argument and prints the answer: handler() { echo '{}'; }");
   }
-  return failure(ErrorCode::kInvalidArgument, "'" + shown(stem) + ".sh' defines several functions (" +
-                                                  joined(*functions) +
-                                                  "): name the one to call, for example --handler " +
-                                                  shown(stem) + "." + shown(functions->front()));
+  return failure(ErrorCode::kInvalidArgument,
+                 "'" + shown(stem) + ".sh' defines several functions (" + joined(*functions) +
+                     "): name the one to call, for example --handler " + shown(stem) + "." + shown(functions->front()));
 }
 
 // Every MODULE.FUNCTION of the folder that looks like a handler; just the usual one if that is there.
@@ -148,11 +145,10 @@ Result<std::string> python_handler(const Folder& folder) {
   if (!candidates) return failure(candidates.error());
   if (candidates->size() == 1) return candidates->front();
   if (candidates->empty()) {
-    return failure(
-        ErrorCode::kInvalidArgument,
-        "no Python file of '" + shown(folder.path) +
-            "' defines handler(event, context) or lambda_handler(event, context): write one, or name the "
-            "function to call with --handler MODULE.FUNCTION");
+    return failure(ErrorCode::kInvalidArgument,
+                   "no Python file of '" + shown(folder.path) +
+                       "' defines handler(event, context) or lambda_handler(event, context): write one, or name the "
+                       "function to call with --handler MODULE.FUNCTION");
   }
   return failure(ErrorCode::kInvalidArgument, "several functions of '" + shown(folder.path) +
                                                   "' look like the handler (" + joined(*candidates) +
@@ -218,8 +214,7 @@ Result<void> guess_shell(const Folder& folder, const Hints& hints, Guess& guess)
     guess.notes.push_back("no bootstrap in " + shown(folder.path) + ": a layer has to bring it");
     return {};
   }
-  guess.extra.push_back(
-      {.path = "bootstrap", .bytes = std::string(embedded::default_bootstrap), .mode = 0755});
+  guess.extra.push_back({.path = "bootstrap", .bytes = std::string(embedded::default_bootstrap), .mode = 0755});
   guess.notes.push_back("no bootstrap in " + shown(folder.path) +
                         ": added Ogni's default bash bootstrap, as the AWS console does");
   return {};
@@ -227,8 +222,7 @@ Result<void> guess_shell(const Folder& folder, const Hints& hints, Guess& guess)
 
 Result<void> guess_provided(const Folder& folder, Guess& guess) {
   if (folder.has_bootstrap && !folder.bootstrap_is_executable) {
-    return failure(ErrorCode::kInvalidArgument, "'" + shown(folder.path) +
-                                                    "/bootstrap' is not executable: chmod +x '" +
+    return failure(ErrorCode::kInvalidArgument, "'" + shown(folder.path) + "/bootstrap' is not executable: chmod +x '" +
                                                     shown(folder.path) + "/bootstrap'");
   }
   if (guess.runtime.empty()) guess.runtime = kProvidedRuntime;

@@ -69,8 +69,8 @@ TEST_F(Detect, LoneScriptGetsTheDefaultBootstrapAndSaysSo) {
   EXPECT_EQ(found->extra[0].mode, 0755U);
   EXPECT_TRUE(found->extra[0].bytes.starts_with("#!/")) << "a script that the kernel can start";
   ASSERT_EQ(found->notes.size(), 1U);
-  EXPECT_EQ(found->notes[0], "no bootstrap in " + folder_.string() +
-                                 ": added Ogni's default bash bootstrap, as the AWS console does");
+  EXPECT_EQ(found->notes[0],
+            "no bootstrap in " + folder_.string() + ": added Ogni's default bash bootstrap, as the AWS console does");
 }
 
 TEST_F(Detect, FunctionNamedHandlerWins) {

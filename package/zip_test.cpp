@@ -52,8 +52,7 @@ std::string output_of(const std::string& command) {
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), &::pclose);
   std::array<char, 4096> buffer{};
   std::size_t got = 0;
-  while (pipe && (got = std::fread(buffer.data(), 1, buffer.size(), pipe.get())) > 0)
-    text.append(buffer.data(), got);
+  while (pipe && (got = std::fread(buffer.data(), 1, buffer.size(), pipe.get())) > 0) text.append(buffer.data(), got);
   return text;
 }
 
@@ -92,8 +91,8 @@ TEST(Zip, IsTheSameWhateverTheTimesAndTheTimeZone) {
   ::tzset();
   auto before = zip_directory(folder.string(), {});
   for (const char* name : {"b.txt", "a/x.txt", "a"}) {
-    std::filesystem::last_write_time(
-        folder.path() / name, std::filesystem::file_time_type::clock::now() - std::chrono::hours(5000));
+    std::filesystem::last_write_time(folder.path() / name,
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(5000));
   }
   ::setenv("TZ", "America/Los_Angeles", 1);
   ::tzset();
@@ -179,8 +178,7 @@ TEST(Zip, NamesTheFileThatCannotBePacked) {
 
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_NE(refused.error().message().find("pipe' is a named pipe"), std::string::npos)
-      << refused.error().message();
+  EXPECT_NE(refused.error().message().find("pipe' is a named pipe"), std::string::npos) << refused.error().message();
 }
 
 TEST(Zip, RefusesNamesThatAreNotUtf8) {
@@ -204,14 +202,12 @@ TEST(Zip, RefusesWhatIsMissingEmptyOrNoFolder) {
 TEST(Zip, KeepsItsBounds) {
   const TemporaryFolder folder;
   std::string noise;
-  for (unsigned i = 0, x = 1; i < 300'000; ++i)
-    noise += static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
+  for (unsigned i = 0, x = 1; i < 300'000; ++i) noise += static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
   folder.write("noise", noise);
   folder.write("more", "x");
 
   EXPECT_EQ(zip_directory(folder.string(), {.zip_bytes_max = 100'000}).error().code(), ErrorCode::kTooLarge);
-  EXPECT_EQ(zip_directory(folder.string(), {.unzipped_bytes_max = 300'000}).error().code(),
-            ErrorCode::kTooLarge);
+  EXPECT_EQ(zip_directory(folder.string(), {.unzipped_bytes_max = 300'000}).error().code(), ErrorCode::kTooLarge);
   EXPECT_EQ(zip_directory(folder.string(), {.entries_max = 1}).error().code(), ErrorCode::kTooLarge);
   EXPECT_TRUE(zip_directory(folder.string(), {.unzipped_bytes_max = 300'001, .entries_max = 2}));
 }

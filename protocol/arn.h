@@ -51,8 +51,8 @@ inline bool is_region(std::string_view text) {
       return false;
     }
   }
-  return parts >= 3 && parts <= 4 && text.size() >= 9 && text.size() <= 32 && text.back() >= '0' && text.back() <= '9' &&
-         text[text.size() - 2] == '-';
+  return parts >= 3 && parts <= 4 && text.size() >= 9 && text.size() <= 32 && text.back() >= '0' &&
+         text.back() <= '9' && text[text.size() - 2] == '-';
 }
 
 // $LATEST, a version number or an alias: \$LATEST|[a-zA-Z0-9-_]+

@@ -12,7 +12,7 @@ namespace {
 TEST(FunctionNameForms, AreAllUnderstood) {
   const Home home;
   for (const std::string& text : {std::string("my-fn"), std::string("function:my-fn"),
-                                 std::string("000000000000:function:my-fn"), function_arn(home, "my-fn")}) {
+                                  std::string("000000000000:function:my-fn"), function_arn(home, "my-fn")}) {
     const auto name = parse_function_name(text);
     ASSERT_TRUE(name) << text;
     EXPECT_EQ(name->name, "my-fn");

@@ -1,8 +1,8 @@
 // The daemon, top to bottom: every part is built here and given what it needs.
 #include "service/daemon.h"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <malloc.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,7 +115,8 @@ Result<Ground> prepare(const Settings& settings) {
   auto listener = http::listen_tcp(settings.listen_address, settings.listen_port);
   if (!listener) return failure(std::move(listener).error());
   ground.listener = std::move(*listener);
-  for (auto [directory, name] : {std::pair{&ground.runtime, "runtime"}, {&ground.temporary, "tmp"}, {&ground.logs, "logs"}}) {
+  for (auto [directory, name] :
+       {std::pair{&ground.runtime, "runtime"}, {&ground.temporary, "tmp"}, {&ground.logs, "logs"}}) {
     auto opened = open_subdirectory(ground.data.get(), name, *identity);
     if (!opened) return failure(std::move(opened).error());
     *directory = std::move(*opened);
@@ -155,8 +156,8 @@ asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::Cod
     auto in_use = co_await workers.on_catalogue([&catalogue] { return catalogue.code_in_use(); });
     if (!in_use) continue;
     for (auto& digest : fleet.code_in_use()) in_use->push_back(std::move(digest));
-    auto removed = co_await workers.on_pool(
-        [&code, digests = std::move(*in_use)] { return code.remove_unused(digests); });
+    auto removed =
+        co_await workers.on_pool([&code, digests = std::move(*in_use)] { return code.remove_unused(digests); });
     if (removed && *removed > 0) spdlog::info("removed {} unused packages", *removed);
   }
 }
@@ -190,9 +191,8 @@ int run_daemon(const Settings& settings) {
     return 1;
   }
 
-  auto code = catalogue::CodeStore::open(
-      ground->data.get(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax,
-                           .entries_max = protocol::limits::kZipEntriesMax});
+  auto code = catalogue::CodeStore::open(ground->data.get(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax,
+                                                              .entries_max = protocol::limits::kZipEntriesMax});
   if (!code) {
     std::fprintf(stderr, "ogni serve: %s\n", code.error().message().c_str());
     return 1;
@@ -223,7 +223,8 @@ int run_daemon(const Settings& settings) {
   Fleet::Options options;
   options.strength = ground->strength;
   options.limits.concurrency_max = settings.concurrency_max;
-  options.limits.environments_max = std::max<std::size_t>(1, std::min<std::size_t>(environments_by_descriptors, 10'000));
+  options.limits.environments_max =
+      std::max<std::size_t>(1, std::min<std::size_t>(environments_by_descriptors, 10'000));
   options.limits.reuse_grace_max = settings.reuse_grace;
   options.limits.idle_max = settings.idle_max;
   options.home = {.account = settings.account, .region = settings.region};
@@ -241,8 +242,8 @@ int run_daemon(const Settings& settings) {
     return 1;
   }
   const bool ipv6 = settings.listen_address.find(':') != std::string::npos;
-  const std::string url = "http://" + (ipv6 ? "[" + settings.listen_address + "]" : settings.listen_address) + ":" +
-                          std::to_string(*port);
+  const std::string url =
+      "http://" + (ipv6 ? "[" + settings.listen_address + "]" : settings.listen_address) + ":" + std::to_string(*port);
   http::Router router;
   Api api({.executor = context.get_executor(),
            .catalogue = **catalogue,
@@ -265,11 +266,10 @@ int run_daemon(const Settings& settings) {
                 co_return http::Response(200, "text/plain; charset=utf-8", "ok\n");
               }});
 
-  http::Server server(context.get_executor(),
-                      {.router = &router,
-                       .guard = http::Guard(settings.allowed_hosts),
-                       .render_failure = Api::failure_renderer()},
-                      {.connections_max = settings.connections_max});
+  http::Server server(
+      context.get_executor(),
+      {.router = &router, .guard = http::Guard(settings.allowed_hosts), .render_failure = Api::failure_renderer()},
+      {.connections_max = settings.connections_max});
   if (auto serving = server.serve(std::move(ground->listener)); !serving) {
     std::fprintf(stderr, "ogni serve: %s\n", serving.error().message().c_str());
     return 1;

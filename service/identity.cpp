@@ -19,7 +19,8 @@ namespace ogni::service {
 namespace {
 
 Result<Identity> identity_of(const passwd& entry, const std::string& user) {
-  if (entry.pw_uid == 0) return failure(ErrorCode::kInvalidArgument, "the service must not run as root: --user " + user);
+  if (entry.pw_uid == 0)
+    return failure(ErrorCode::kInvalidArgument, "the service must not run as root: --user " + user);
   return Identity{.uid = entry.pw_uid, .gid = entry.pw_gid, .must_change = true};
 }
 
@@ -104,7 +105,8 @@ Result<Fd> open_data_directory(const std::string& path, const Identity& identity
   auto directory = open_file(path, O_RDONLY | O_DIRECTORY);
   if (!directory) return directory;
   if (::flock(directory->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return failure(ErrorCode::kConflict, "another ogni serve uses the data directory " + path);
+    if (errno == EWOULDBLOCK)
+      return failure(ErrorCode::kConflict, "another ogni serve uses the data directory " + path);
     return failure(Error::from_errno("lock " + path));
   }
   struct stat status{};

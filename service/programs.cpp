@@ -37,8 +37,7 @@ Result<void> install_bootstrap(int directory) {
   auto target = open_at(directory, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0755);
   if (!target) return failure(std::move(target).error());
   for (off_t at = 0; at < status.st_size;) {
-    const ssize_t count =
-        ::sendfile(target->get(), source->get(), &at, static_cast<std::size_t>(status.st_size - at));
+    const ssize_t count = ::sendfile(target->get(), source->get(), &at, static_cast<std::size_t>(status.st_size - at));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return failure(Error::from_errno("copy bootstrap"));
   }

@@ -28,12 +28,11 @@ struct Settings {
   std::string user;
 
   std::size_t concurrency_max = 1000;
-  std::chrono::milliseconds reuse_grace{50};  // 0 = the letter of AWS: never wait
-  std::chrono::seconds idle_max{600};         // an environment that waits longer is shut down
-  std::chrono::milliseconds activation_delay{
-      0};                              // how long a new or changed function stays Pending or InProgress
-  std::size_t connections_max = 1024;  // of clients, at once
-  bool allow_nearest_python = false;   // run python3.N on another 3.x of the host if N is not there
+  std::chrono::milliseconds reuse_grace{50};      // 0 = the letter of AWS: never wait
+  std::chrono::seconds idle_max{600};             // an environment that waits longer is shut down
+  std::chrono::milliseconds activation_delay{0};  // how long a new or changed function stays Pending or InProgress
+  std::size_t connections_max = 1024;             // of clients, at once
+  bool allow_nearest_python = false;              // run python3.N on another 3.x of the host if N is not there
 
   std::string account = "000000000000";
   std::string region = "us-east-1";

@@ -26,8 +26,7 @@ bool take(std::string_view& text, std::string_view expected) {
 // NAME of an event that is {"name":"NAME"}, still escaped as in JSON. A real function would use its JSON
 // library.
 std::optional<std::string_view> name_in(std::string_view event) {
-  if (!take(event, "{") || !take(event, "\"name\"") || !take(event, ":") || !take(event, "\""))
-    return std::nullopt;
+  if (!take(event, "{") || !take(event, "\"name\"") || !take(event, ":") || !take(event, "\"")) return std::nullopt;
   std::size_t end = 0;
   while (end < event.size() && event[end] != '"') end += event[end] == '\\' ? 2 : 1;
   if (end >= event.size() || trim(event.substr(end + 1)) != "}") return std::nullopt;

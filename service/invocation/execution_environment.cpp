@@ -82,7 +82,8 @@ void ExecutionEnvironment::attach(sandbox::Environment sandbox) {
       [](std::shared_ptr<ExecutionEnvironment> me) -> asio::awaitable<void> { co_await me->watch_sandbox(); }(self),
       asio::detached);
   asio::co_spawn(
-      executor_, [](std::shared_ptr<ExecutionEnvironment> me) -> asio::awaitable<void> { co_await me->watch_log(); }(self),
+      executor_,
+      [](std::shared_ptr<ExecutionEnvironment> me) -> asio::awaitable<void> { co_await me->watch_log(); }(self),
       asio::detached);
 }
 
@@ -300,9 +301,9 @@ void ExecutionEnvironment::finish(Invocation& invocation) {
   const std::string& request_id = invocation.request.request_id;
   log_.end(request_id);
   log_.report({.request_id = request_id,
-               .duration = report_status_ == "timeout"
-                               ? std::chrono::nanoseconds(std::chrono::seconds(setup_.function->settings.timeout_seconds))
-                               : std::chrono::nanoseconds(Clock::now() - invocation_began_),
+               .duration = report_status_ == "timeout" ? std::chrono::nanoseconds(std::chrono::seconds(
+                                                             setup_.function->settings.timeout_seconds))
+                                                       : std::chrono::nanoseconds(Clock::now() - invocation_began_),
                .init = take_init_duration(),
                .memory_mb = setup_.function->settings.memory_mb,
                .memory_used_bytes = memory_peak_bytes_,
@@ -319,8 +320,8 @@ std::optional<std::chrono::nanoseconds> ExecutionEnvironment::take_init_duration
 
 void ExecutionEnvironment::reset(dispatch::ResetReason reason) {
   if (reason == dispatch::ResetReason::kInitTimedOut) {
-    last_failure_ = FunctionFailure{.error_type = std::string(protocol::function_error::kTimedOut),
-                                    .message = "Init timed out"};
+    last_failure_ =
+        FunctionFailure{.error_type = std::string(protocol::function_error::kTimedOut), .message = "Init timed out"};
   }
   if (reason == dispatch::ResetReason::kTimedOut && current_ && report_status_ != "timeout") {  // it had answered
     report_status_ = "timeout";
@@ -403,8 +404,12 @@ void ExecutionEnvironment::next(const std::shared_ptr<NextWaiter>& waiter) {
     return;
   }
   switch (*outcome) {
-    case runtime_api::NextOutcome::kRedeliver: waiter->outcome.set(make_event()); return;
-    case runtime_api::NextOutcome::kWaitMore: waiters_.push_back(waiter); return;
+    case runtime_api::NextOutcome::kRedeliver:
+      waiter->outcome.set(make_event());
+      return;
+    case runtime_api::NextOutcome::kWaitMore:
+      waiters_.push_back(waiter);
+      return;
     case runtime_api::NextOutcome::kReady:
       waiters_.push_back(waiter);
       became_ready();

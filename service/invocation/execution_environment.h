@@ -138,8 +138,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   std::uint64_t deliveries_ = 0;
   std::chrono::system_clock::time_point current_deadline_;
   Clock::time_point invocation_began_;
-  bool log_begun_ = false;             // START was written for current_
-  std::string report_status_;          // "error", "timeout" or empty, for the REPORT of current_
+  bool log_begun_ = false;     // START was written for current_
+  std::string report_status_;  // "error", "timeout" or empty, for the REPORT of current_
   std::string report_error_type_;
 
   InitPhaseName init_phase_ = InitPhaseName::kInit;

@@ -19,30 +19,54 @@ namespace {
 // Go's names (syscall.Signal.String on Linux).
 std::string signal_name(int number) {
   switch (number) {
-    case SIGHUP: return "hangup";
-    case SIGINT: return "interrupt";
-    case SIGQUIT: return "quit";
-    case SIGILL: return "illegal instruction";
-    case SIGTRAP: return "trace/breakpoint trap";
-    case SIGABRT: return "aborted";
-    case SIGBUS: return "bus error";
-    case SIGFPE: return "floating point exception";
-    case SIGKILL: return "killed";
-    case SIGUSR1: return "user defined signal 1";
-    case SIGSEGV: return "segmentation fault";
-    case SIGUSR2: return "user defined signal 2";
-    case SIGPIPE: return "broken pipe";
-    case SIGALRM: return "alarm clock";
-    case SIGTERM: return "terminated";
-    case SIGSTKFLT: return "stack fault";
-    case SIGXCPU: return "CPU time limit exceeded";
-    case SIGXFSZ: return "file size limit exceeded";
-    case SIGVTALRM: return "virtual timer expired";
-    case SIGPROF: return "profiling timer expired";
-    case SIGIO: return "I/O possible";
-    case SIGPWR: return "power failure";
-    case SIGSYS: return "bad system call";
-    default: return fmt::format("signal {}", number);
+    case SIGHUP:
+      return "hangup";
+    case SIGINT:
+      return "interrupt";
+    case SIGQUIT:
+      return "quit";
+    case SIGILL:
+      return "illegal instruction";
+    case SIGTRAP:
+      return "trace/breakpoint trap";
+    case SIGABRT:
+      return "aborted";
+    case SIGBUS:
+      return "bus error";
+    case SIGFPE:
+      return "floating point exception";
+    case SIGKILL:
+      return "killed";
+    case SIGUSR1:
+      return "user defined signal 1";
+    case SIGSEGV:
+      return "segmentation fault";
+    case SIGUSR2:
+      return "user defined signal 2";
+    case SIGPIPE:
+      return "broken pipe";
+    case SIGALRM:
+      return "alarm clock";
+    case SIGTERM:
+      return "terminated";
+    case SIGSTKFLT:
+      return "stack fault";
+    case SIGXCPU:
+      return "CPU time limit exceeded";
+    case SIGXFSZ:
+      return "file size limit exceeded";
+    case SIGVTALRM:
+      return "virtual timer expired";
+    case SIGPROF:
+      return "profiling timer expired";
+    case SIGIO:
+      return "I/O possible";
+    case SIGPWR:
+      return "power failure";
+    case SIGSYS:
+      return "bad system call";
+    default:
+      return fmt::format("signal {}", number);
   }
 }
 

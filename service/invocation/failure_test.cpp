@@ -12,8 +12,9 @@ namespace {
 constexpr int exit_status(int code) { return code << 8; }
 
 TEST(FailureOfExit, SpellsExitStatusesAsAwsDoes) {
-  EXPECT_EQ(failure_body(failure_of_exit(exit_status(1), false), "rid"),
-            R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: rid Error: Runtime exited with error: exit status 1"})");
+  EXPECT_EQ(
+      failure_body(failure_of_exit(exit_status(1), false), "rid"),
+      R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: rid Error: Runtime exited with error: exit status 1"})");
   EXPECT_EQ(failure_of_exit(exit_status(0), false).message, "Runtime exited without providing a reason");
   EXPECT_EQ(failure_of_exit(SIGKILL, false).message, "Runtime exited with error: signal: killed");
   EXPECT_EQ(failure_of_exit(SIGSEGV | 0x80, false).message,
@@ -28,14 +29,18 @@ TEST(FailureOfExit, TellsMemoryFromOtherKills) {
 TEST(FailureOfStart, NamesWhatWasLookedFor) {
   using Step = sandbox::StartFailed::Step;
   const std::string_view candidates = "/var/task/bootstrap /opt/bootstrap";
-  EXPECT_EQ(failure_body(failure_of_start({.step = Step::kNoProgram}, candidates), "rid"),
-            R"({"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: rid Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"})");
-  EXPECT_EQ(failure_of_start({.step = Step::kExecute, .path = "/var/task/bootstrap", .error = EACCES}, candidates).message,
-            "fork/exec /var/task/bootstrap: permission denied");
-  EXPECT_EQ(failure_of_start({.step = Step::kExecute, .path = "/var/task/bootstrap", .error = ENOEXEC}, candidates).message,
-            "fork/exec /var/task/bootstrap: exec format error");
-  EXPECT_EQ(failure_of_start({.step = Step::kExecute, .path = "/var/task/bootstrap", .error = ENOENT}, candidates).message,
-            "fork/exec /var/task/bootstrap: no such file or directory");
+  EXPECT_EQ(
+      failure_body(failure_of_start({.step = Step::kNoProgram}, candidates), "rid"),
+      R"({"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: rid Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"})");
+  EXPECT_EQ(
+      failure_of_start({.step = Step::kExecute, .path = "/var/task/bootstrap", .error = EACCES}, candidates).message,
+      "fork/exec /var/task/bootstrap: permission denied");
+  EXPECT_EQ(
+      failure_of_start({.step = Step::kExecute, .path = "/var/task/bootstrap", .error = ENOEXEC}, candidates).message,
+      "fork/exec /var/task/bootstrap: exec format error");
+  EXPECT_EQ(
+      failure_of_start({.step = Step::kExecute, .path = "/var/task/bootstrap", .error = ENOENT}, candidates).message,
+      "fork/exec /var/task/bootstrap: no such file or directory");
 }
 
 TEST(FailureOfTimeout, PrintsTheConfiguredTimeWithTwoDecimals) {

@@ -364,9 +364,15 @@ void Fleet::perform(const dispatch::Refuse& command) {
   invocations_.erase(it);
   switch (command.refusal) {
     case dispatch::Refusal::kConcurrencyLimit:
-    case dispatch::Refusal::kEnvironmentLimit: invocation->answer.refusal = InvokeRefusal::kConcurrencyLimit; break;
-    case dispatch::Refusal::kDraining: invocation->answer.refusal = InvokeRefusal::kServiceUnavailable; break;
-    case dispatch::Refusal::kUnknownVersion: invocation->answer.refusal = InvokeRefusal::kServiceFailed; break;
+    case dispatch::Refusal::kEnvironmentLimit:
+      invocation->answer.refusal = InvokeRefusal::kConcurrencyLimit;
+      break;
+    case dispatch::Refusal::kDraining:
+      invocation->answer.refusal = InvokeRefusal::kServiceUnavailable;
+      break;
+    case dispatch::Refusal::kUnknownVersion:
+      invocation->answer.refusal = InvokeRefusal::kServiceFailed;
+      break;
   }
   release_version(version_id(*invocation->request.function));
   invocation->let_go();

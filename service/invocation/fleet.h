@@ -31,8 +31,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
     sandbox::Strength strength = sandbox::Strength::kNamespace;
     dispatch::Limits limits;
     protocol::Home home;
-    Fd runtime_directory;     // holds the bootstrap of managed runtimes; becomes /var/runtime
-    Fd temporary_directory;   // kProcess: where each environment's /tmp is made
+    Fd runtime_directory;    // holds the bootstrap of managed runtimes; becomes /var/runtime
+    Fd temporary_directory;  // kProcess: where each environment's /tmp is made
   };
 
   Fleet(boost::asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, LogStore& logs,
@@ -105,8 +105,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::unordered_map<std::uint64_t, std::shared_ptr<Invocation>> invocations_;
   std::unordered_map<std::uint64_t, Version> versions_;
   std::unordered_map<std::uint64_t, std::set<dispatch::VersionId>> instances_;
-  std::vector<dispatch::Command> commands_;     // the batch being performed
-  std::vector<dispatch::EnvironmentId> gone_;   // to be forgotten when their commands have been performed
+  std::vector<dispatch::Command> commands_;    // the batch being performed
+  std::vector<dispatch::EnvironmentId> gone_;  // to be forgotten when their commands have been performed
   MemoryLooks memory_looks_;
   std::deque<dispatch::EnvironmentId> unrequested_;  // the launcher's queue was full
   std::uint64_t next_invocation_ = 1;

@@ -33,7 +33,8 @@ std::filesystem::path programs() {
 std::string bash_bootstrap(const std::string& handler) {
   return R"sh(#!/bin/sh
 set -euo pipefail
-)sh" + handler + R"sh(
+)sh" + handler +
+         R"sh(
 while true; do
   headers="$(mktemp)"
   event="$(curl -sS -LD "$headers" "http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/next")"
@@ -176,17 +177,20 @@ TEST_P(FleetTest, TellsHowAProgramEndedAndStartsItAgain) {
   EXPECT_EQ(invoke(request(function, "0")).payload, "fine");
   const auto killed = invoke(request(function, "1"));
   EXPECT_TRUE(killed.function_error);
-  EXPECT_EQ(killed.payload,
-            R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: request-2 Error: Runtime exited with error: signal: killed"})");
-  EXPECT_NE(killed.log_tail.find("Runtime.ExitError\nEND RequestId: request-2\nREPORT"), std::string::npos) << killed.log_tail;
+  EXPECT_EQ(
+      killed.payload,
+      R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: request-2 Error: Runtime exited with error: signal: killed"})");
+  EXPECT_NE(killed.log_tail.find("Runtime.ExitError\nEND RequestId: request-2\nREPORT"), std::string::npos)
+      << killed.log_tail;
   EXPECT_EQ(invoke(request(function, "0")).payload, "fine");
   EXPECT_EQ(fleet_->counts().environments, 1U);
 }
 
 TEST_P(FleetTest, AFailedInitIsRepeatedInsideTheInvocationAndThenTold) {
   const auto answer = invoke(request(deploy_script("#!/bin/sh\necho starting\nexit 7\n")));
-  EXPECT_EQ(answer.payload,
-            R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: request-1 Error: Runtime exited with error: exit status 7"})");
+  EXPECT_EQ(
+      answer.payload,
+      R"({"errorType":"Runtime.ExitError","errorMessage":"RequestId: request-1 Error: Runtime exited with error: exit status 7"})");
   const std::string log = logs_->tail("f1", 100, 1 << 20).value();
   EXPECT_NE(log.find("Phase: init\tStatus: error\tError Type: Runtime.ExitError"), std::string::npos) << log;
   EXPECT_NE(log.find("Phase: invoke\tStatus: error"), std::string::npos) << log;
@@ -196,9 +200,11 @@ TEST_P(FleetTest, AFailedInitIsRepeatedInsideTheInvocationAndThenTold) {
 TEST_P(FleetTest, AFunctionThatHangsTimesOutAndTheNextCallIsServed) {
   const auto function = deploy_script(bash_bootstrap("handler() { [ \"$1\" = 1 ] && sleep 100; echo fine; }"), 1);
   const auto late = invoke(request(function, "1"));
-  EXPECT_EQ(late.payload,
-            R"({"errorType":"Sandbox.Timedout","errorMessage":"RequestId: request-1 Error: Task timed out after 1.00 seconds"})");
-  EXPECT_TRUE(std::regex_search(late.log_tail, std::regex("request-1 Task timed out after 1.00 seconds\n"))) << late.log_tail;
+  EXPECT_EQ(
+      late.payload,
+      R"({"errorType":"Sandbox.Timedout","errorMessage":"RequestId: request-1 Error: Task timed out after 1.00 seconds"})");
+  EXPECT_TRUE(std::regex_search(late.log_tail, std::regex("request-1 Task timed out after 1.00 seconds\n")))
+      << late.log_tail;
   EXPECT_TRUE(std::regex_search(late.log_tail, std::regex("Duration: 1000.00 ms.*Status: timeout"))) << late.log_tail;
   EXPECT_EQ(invoke(request(function, "0")).payload, "fine");
 }
@@ -206,12 +212,15 @@ TEST_P(FleetTest, AFunctionThatHangsTimesOutAndTheNextCallIsServed) {
 TEST_P(FleetTest, SaysWhatIsWrongWithABootstrap) {
   TemporaryDirectory folder;
   std::ofstream(folder.path() / "other") << "x";
-  EXPECT_EQ(invoke(request(deploy(folder.path()))).payload,
-            R"({"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: request-1 Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"})");
+  EXPECT_EQ(
+      invoke(request(deploy(folder.path()))).payload,
+      R"({"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: request-1 Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"})");
   std::ofstream(folder.path() / "bootstrap") << "#!/bin/sh\n";
   const auto not_executable = invoke(request(deploy(folder.path())));
   EXPECT_NE(not_executable.payload.find("permission denied"), std::string::npos) << not_executable.payload;
-  const auto bad_format = invoke(request(deploy_script("\x7f" "ELF but not really")));
+  const auto bad_format =
+      invoke(request(deploy_script("\x7f"
+                                   "ELF but not really")));
   EXPECT_NE(bad_format.payload.find("exec format error"), std::string::npos) << bad_format.payload;
 }
 

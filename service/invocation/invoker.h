@@ -31,7 +31,7 @@ enum class InvokeRefusal {
 
 struct InvokeAnswer {
   InvokeRefusal refusal = InvokeRefusal::kNone;
-  std::string payload;         // the function's bytes, or the failure's JSON
+  std::string payload;          // the function's bytes, or the failure's JSON
   bool function_error = false;  // X-Amz-Function-Error: Unhandled
   std::string executed_version = "$LATEST";
   std::string log_tail;      // last 4 KiB, not yet base64; only if asked for

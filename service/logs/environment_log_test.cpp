@@ -28,10 +28,11 @@ TEST_F(EnvironmentLogTest, WritesTheLinesOfAnInvocationAsAwsDoes) {
               .memory_used_bytes = 30 << 20,
               .status = {},
               .error_type = {}});
-  EXPECT_EQ(log.take_tail(),
-            "START RequestId: rid Version: $LATEST\nhello\nhalf\nEND RequestId: rid\n"
-            "REPORT RequestId: rid\tDuration: 1.23 ms\tBilled Duration: 102 ms\tMemory Size: 128 MB\tMax Memory Used: 30 "
-            "MB\tInit Duration: 100.00 ms\t\n");
+  EXPECT_EQ(
+      log.take_tail(),
+      "START RequestId: rid Version: $LATEST\nhello\nhalf\nEND RequestId: rid\n"
+      "REPORT RequestId: rid\tDuration: 1.23 ms\tBilled Duration: 102 ms\tMemory Size: 128 MB\tMax Memory Used: 30 "
+      "MB\tInit Duration: 100.00 ms\t\n");
 }
 
 TEST_F(EnvironmentLogTest, NamesTheErrorInTheReport) {

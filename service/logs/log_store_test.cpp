@@ -90,7 +90,8 @@ TEST(LogStore, TellsFollowersUntilTheyLeave) {
     store.append("other", "s", kNoon, "not for us");
   }
   store.append("f", "s", kNoon, "three");
-  EXPECT_EQ(seen, (std::vector<std::string>{"2020-03-04T19:03:58.390Z\ts\tone\n", "2020-03-04T19:03:58.390Z\ts\ttwo\n"}));
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"2020-03-04T19:03:58.390Z\ts\tone\n", "2020-03-04T19:03:58.390Z\ts\ttwo\n"}));
 }
 
 TEST(LogStore, DoesNotFollowASymbolicLinkPutInItsPlace) {

@@ -96,7 +96,8 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       if (!buffer_.empty()) {
         auto head = parser_.parse_head(buffer_, request_);
         if (!head) {
-          co_await write_error({.http_status = 400, .error_type = "InvalidRequestFormat", .message = "Malformed request"});
+          co_await write_error(
+              {.http_status = 400, .error_type = "InvalidRequestFormat", .message = "Malformed request"});
           co_return false;
         }
         if (head->bytes > 0) {
@@ -113,8 +114,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     const std::size_t before = buffer_.size();
     // (libstdc++ 12 gives the callback its capacity for the size)
     buffer_.resize_and_overwrite(before + kReadBytes, [=](char*, std::size_t) { return before + kReadBytes; });
-    auto [error, count] =
-        co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, kReadBytes), kUse);
+    auto [error, count] = co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, kReadBytes), kUse);
     buffer_.resize(before + count);
     co_return !error && open_;
   }
@@ -122,15 +122,20 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   asio::awaitable<bool> serve() {
     const Target target = parse_target(request_.method(), request_.path());
     switch (target.call) {
-      case Call::kNext: co_return co_await serve_next();
-      case Call::kResponse: co_return co_await serve_answer(AnswerKind::kResponse, target.request_id);
-      case Call::kError: co_return co_await serve_answer(AnswerKind::kError, target.request_id);
-      case Call::kInitError: co_return co_await serve_init_error();
+      case Call::kNext:
+        co_return co_await serve_next();
+      case Call::kResponse:
+        co_return co_await serve_answer(AnswerKind::kResponse, target.request_id);
+      case Call::kError:
+        co_return co_await serve_answer(AnswerKind::kError, target.request_id);
+      case Call::kInitError:
+        co_return co_await serve_init_error();
       case Call::kPing:
         co_return co_await discard_body() && co_await write(200, "text/plain", "pong");
       case Call::kNotFound:
         co_return co_await discard_body() && co_await write(404, "text/plain; charset=utf-8", "404 page not found\n");
-      case Call::kWrongMethod: co_return co_await discard_body() && co_await write(405, "", "");
+      case Call::kWrongMethod:
+        co_return co_await discard_body() && co_await write(405, "", "");
     }
     co_return false;
   }
@@ -161,14 +166,16 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     }
     std::string body;
     switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
-      case BodyRead::kComplete: break;
+      case BodyRead::kComplete:
+        break;
       case BodyRead::kTooLarge: {
         if (!open_) co_return false;
         host_->oversized_answer();
         const bool goes_on = co_await discard_body();
         co_return co_await write_error(runtime_api::request_too_large()) && goes_on;
       }
-      case BodyRead::kBroken: co_return false;
+      case BodyRead::kBroken:
+        co_return false;
     }
     // A streamed response that failed midway says so in its trailers, which the parser adds to the headers.
     const std::string_view trailer = head_.body == http::RequestParser::Body::kChunked && answer.error_type.empty()
@@ -185,11 +192,15 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   asio::awaitable<bool> serve_init_error() {
     std::string body;
     switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
-      case BodyRead::kComplete: break;
-      case BodyRead::kTooLarge: co_return co_await discard_body() && co_await write_error(runtime_api::request_too_large());
-      case BodyRead::kBroken: co_return false;
+      case BodyRead::kComplete:
+        break;
+      case BodyRead::kTooLarge:
+        co_return co_await discard_body() && co_await write_error(runtime_api::request_too_large());
+      case BodyRead::kBroken:
+        co_return false;
     }
-    if (const auto refused = host_->init_error(std::move(body), request_.header(protocol::header::kFunctionErrorType))) {
+    if (const auto refused =
+            host_->init_error(std::move(body), request_.header(protocol::header::kFunctionErrorType))) {
       co_return co_await write_error(*refused);
     }
     co_return co_await write_accepted();
@@ -212,8 +223,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       });
       buffer_.erase(0, here);
       if (here < wanted) {
-        auto [error, count] =
-            co_await asio::async_read(socket_, asio::buffer(body.data() + here, wanted - here), kUse);
+        auto [error, count] = co_await asio::async_read(socket_, asio::buffer(body.data() + here, wanted - here), kUse);
         if (error || !open_) co_return BodyRead::kBroken;
       }
       head_.body_bytes = 0;
@@ -329,8 +339,9 @@ Result<void> RuntimeEndpoint::start(Fd socket, std::weak_ptr<RuntimeHost> host) 
   host_ = std::move(host);
   asio::co_spawn(
       acceptor_.get_executor(),
-      [](std::shared_ptr<RuntimeEndpoint> self) -> asio::awaitable<void> { co_await self->accept_loop(); }(
-                                                  shared_from_this()),
+      [](std::shared_ptr<RuntimeEndpoint> self) -> asio::awaitable<void> {
+        co_await self->accept_loop();
+      }(shared_from_this()),
       asio::detached);
   return {};
 }

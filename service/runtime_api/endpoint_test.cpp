@@ -175,8 +175,9 @@ TEST_F(EndpointTest, AcceptsAResponseHoweverItsBytesAreSplit) {
     client.send(request.substr(0, cut));
     on_reactor([] { return 0; });
     client.send(request.substr(cut));
-    EXPECT_EQ(client.receive(),
-              "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n");
+    EXPECT_EQ(
+        client.receive(),
+        "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n");
   }
   on_reactor([&] {
     EXPECT_EQ(host_->bodies.size(), request.size() + 1);
@@ -200,7 +201,8 @@ TEST_F(EndpointTest, AcceptsAChunkedResponse) {
 TEST_F(EndpointTest, TellsAPeerThatWaitsToGoOn) {
   Client client(port_);
   client.send(
-      "POST /2018-06-01/runtime/invocation/current/error HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+      "POST /2018-06-01/runtime/invocation/current/error HTTP/1.1\r\nHost: x\r\nExpect: "
+      "100-continue\r\nContent-Length: "
       "2\r\n\r\n");
   EXPECT_EQ(client.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
   client.send("{}");
@@ -216,7 +218,8 @@ TEST_F(EndpointTest, RefusesAForeignRequestIdAndKeepsTheConnection) {
   client.send(answer("other", "response", std::string(100'000, 'x')));
   const std::string refused = client.receive();
   EXPECT_TRUE(refused.starts_with("HTTP/1.1 400")) << refused;
-  EXPECT_TRUE(refused.ends_with("{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n")) << refused;
+  EXPECT_TRUE(refused.ends_with("{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n"))
+      << refused;
   client.send(answer("current", "response", "ok"));
   EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
 }

@@ -51,8 +51,8 @@ constexpr std::array<std::array<Cell, kRuntimeCalls>, kRuntimeStates> kTable{{
 // clang-format on
 
 // The state that each call is for, named when it is refused.
-constexpr std::array<RuntimeState, kRuntimeCalls> kAimOf{
-    kReady, kInvocationResponse, kInvocationErrorResponse, kInitError, kRestoreReady, kRestoreError};
+constexpr std::array<RuntimeState, kRuntimeCalls> kAimOf{kReady,     kInvocationResponse, kInvocationErrorResponse,
+                                                         kInitError, kRestoreReady,       kRestoreError};
 
 constexpr const Cell& cell(RuntimeState state, RuntimeCall call) { return kTable[index(state)][index(call)]; }
 
@@ -88,15 +88,11 @@ ApiError invalid_request_id() {
 }
 
 ApiError invalid_response_mode() {
-  return {.http_status = 400,
-          .error_type = "InvalidFunctionResponseMode",
-          .message = "Invalid function response mode"};
+  return {.http_status = 400, .error_type = "InvalidFunctionResponseMode", .message = "Invalid function response mode"};
 }
 
 ApiError truncated_request() {
-  return {.http_status = 400,
-          .error_type = "TruncatedHTTPRequest",
-          .message = "HTTP request detected as truncated"};
+  return {.http_status = 400, .error_type = "TruncatedHTTPRequest", .message = "HTTP request detected as truncated"};
 }
 
 ApiError invocation_is_over() {
@@ -106,8 +102,8 @@ ApiError invocation_is_over() {
 ApiError request_too_large() {
   return {.http_status = 413,
           .error_type = "RequestEntityTooLarge",
-          .message = "Exceeded maximum allowed payload size (" +
-                     std::to_string(protocol::limits::kPayloadBytesMax) + " bytes)."};
+          .message = "Exceeded maximum allowed payload size (" + std::to_string(protocol::limits::kPayloadBytesMax) +
+                     " bytes)."};
 }
 
 ApiError internal_error() {
@@ -172,8 +168,7 @@ RuntimeStateMachine::Allowed RuntimeStateMachine::begin_answer(RuntimeCall call,
   return {};
 }
 
-RuntimeStateMachine::Allowed RuntimeStateMachine::begin_response(bool id_is_current,
-                                                                 std::string_view response_mode) {
+RuntimeStateMachine::Allowed RuntimeStateMachine::begin_response(bool id_is_current, std::string_view response_mode) {
   if (auto begun = begin_answer(RuntimeCall::kResponse, id_is_current); !begun) return begun;
   if (response_mode.empty() || response_mode == "streaming") return {};
   state_ = kResponseSent;

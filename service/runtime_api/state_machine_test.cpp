@@ -12,9 +12,8 @@ using enum RuntimeState;
 constexpr RuntimeState kStates[] = {
     kStarted,      kInitError,    kReady,     kRunning,     kInvocationResponse, kInvocationErrorResponse,
     kResponseSent, kRestoreReady, kRestoring, kRestoreError};
-constexpr RuntimeCall kCalls[] = {RuntimeCall::kNext,        RuntimeCall::kResponse,
-                                  RuntimeCall::kError,       RuntimeCall::kInitError,
-                                  RuntimeCall::kRestoreNext, RuntimeCall::kRestoreError};
+constexpr RuntimeCall kCalls[] = {RuntimeCall::kNext,      RuntimeCall::kResponse,    RuntimeCall::kError,
+                                  RuntimeCall::kInitError, RuntimeCall::kRestoreNext, RuntimeCall::kRestoreError};
 
 // A machine in `state`, brought there by the calls of a program.
 RuntimeStateMachine machine_in(RuntimeState state) {
@@ -111,12 +110,7 @@ TEST(RuntimeStateMachine, EveryCallInEveryStateDoesWhatTheTableOfAwsSays) {
        {"403", kInitError},
        {"403", kInitError},
        {"403", kInitError}},
-      {{"wait more", kReady},
-       {"400", kReady},
-       {"400", kReady},
-       {"403", kReady},
-       {"403", kReady},
-       {"403", kReady}},
+      {{"wait more", kReady}, {"400", kReady}, {"400", kReady}, {"403", kReady}, {"403", kReady}, {"403", kReady}},
       {{"again", kRunning},
        {"202", kInvocationResponse},
        {"202", kInvocationErrorResponse},
@@ -164,8 +158,7 @@ TEST(RuntimeStateMachine, EveryCallInEveryStateDoesWhatTheTableOfAwsSays) {
     for (const RuntimeCall which : kCalls) {
       RuntimeStateMachine machine = machine_in(state);
       const Expected& expected = kExpected[static_cast<int>(state)][static_cast<int>(which)];
-      EXPECT_EQ(call(machine, which), expected.outcome)
-          << name_of(state) << ", call " << static_cast<int>(which);
+      EXPECT_EQ(call(machine, which), expected.outcome) << name_of(state) << ", call " << static_cast<int>(which);
       EXPECT_EQ(machine.state(), expected.after) << name_of(state) << ", call " << static_cast<int>(which);
     }
   }
@@ -189,16 +182,14 @@ TEST(RuntimeStateMachine, ASecondAnswerToTheCurrentInvocationIsA403ThatNamesBoth
   const auto second = machine.begin_response(true, "");
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().http_status, 403);
-  EXPECT_EQ(
-      second.error().body(),
-      "{\"errorMessage\":\"State transition from RuntimeResponseSentState to InvocationResponse failed for "
-      "runtime. Error: State transition is not allowed\",\"errorType\":\"InvalidStateTransition\"}\n");
+  EXPECT_EQ(second.error().body(),
+            "{\"errorMessage\":\"State transition from RuntimeResponseSentState to InvocationResponse failed for "
+            "runtime. Error: State transition is not allowed\",\"errorType\":\"InvalidStateTransition\"}\n");
   const auto error = machine.begin_error(true);
   ASSERT_FALSE(error);
-  EXPECT_EQ(
-      error.error().message,
-      "State transition from RuntimeResponseSentState to InvocationErrorResponse failed for runtime. Error: "
-      "State transition is not allowed");
+  EXPECT_EQ(error.error().message,
+            "State transition from RuntimeResponseSentState to InvocationErrorResponse failed for runtime. Error: "
+            "State transition is not allowed");
 }
 
 TEST(RuntimeStateMachine, TheInvocationIsOverAtTheNextPollNotAtTheResponse) {
@@ -275,9 +266,8 @@ TEST(RuntimeStateMachine, AnErrorIsNotFatalButAnInitErrorIs) {
   RuntimeStateMachine failed = machine_in(kInitError);
   const auto next = failed.next();
   ASSERT_FALSE(next);
-  EXPECT_EQ(
-      next.error().message,
-      "State transition from InitError to Ready failed for runtime. Error: State transition is not allowed");
+  EXPECT_EQ(next.error().message,
+            "State transition from InitError to Ready failed for runtime. Error: State transition is not allowed");
   failed.reset();
   EXPECT_EQ(call(failed, RuntimeCall::kNext), "wait");
 }
@@ -294,11 +284,9 @@ TEST(RuntimeApiErrors, HaveTheWordsOfAws) {
   EXPECT_EQ(invalid_response_mode().body(),
             "{\"errorMessage\":\"Invalid function response "
             "mode\",\"errorType\":\"InvalidFunctionResponseMode\"}\n");
-  EXPECT_EQ(
-      truncated_request().body(),
-      "{\"errorMessage\":\"HTTP request detected as truncated\",\"errorType\":\"TruncatedHTTPRequest\"}\n");
-  EXPECT_EQ(invocation_is_over().body(),
-            "{\"errorMessage\":\"Invoke timeout\",\"errorType\":\"InvokeTimeout\"}\n");
+  EXPECT_EQ(truncated_request().body(),
+            "{\"errorMessage\":\"HTTP request detected as truncated\",\"errorType\":\"TruncatedHTTPRequest\"}\n");
+  EXPECT_EQ(invocation_is_over().body(), "{\"errorMessage\":\"Invoke timeout\",\"errorType\":\"InvokeTimeout\"}\n");
   EXPECT_EQ(internal_error().body(),
             "{\"errorMessage\":\"Internal Server Error\",\"errorType\":\"InternalServerError\"}\n");
   EXPECT_EQ(kAcceptedBody, "{\"status\":\"OK\"}\n");
