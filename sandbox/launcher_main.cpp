@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -64,7 +65,12 @@ void ignore_signals() {
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  // All zero is SIG_DFL, as the kernel lays it out. By the system call, because the C library refuses to touch the two
+  // signals it uses itself, and its posix_spawn leaves just these ignored in whatever it starts (`make`, for one).
+  constexpr std::array<unsigned long, 4> kDefault{};
+  for (int number = 1; number < NSIG; ++number) {
+    ::syscall(SYS_rt_sigaction, number, kDefault.data(), nullptr, sizeof(unsigned long));
+  }
 }
 
 void answer(EnvironmentMaker& maker, Message message) {

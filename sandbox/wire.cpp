@@ -74,6 +74,10 @@ class Reader {
     return value <= most ? value : fail<std::uint64_t>();
   }
   bool flag() { return number_up_to(1) == 1; }
+  int signed_number() {
+    const auto value = static_cast<std::int64_t>(number());
+    return std::in_range<int>(value) ? static_cast<int>(value) : fail<int>();
+  }
   std::string text() {
     const std::uint64_t size = number();
     if (size > rest_.size()) return fail<std::string>();
@@ -112,7 +116,6 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 
-int as_signed(std::uint64_t value) { return static_cast<int>(static_cast<std::int64_t>(value)); }
 std::uint64_t as_unsigned(int value) { return static_cast<std::uint64_t>(static_cast<std::int64_t>(value)); }
 
 }  // namespace
@@ -265,12 +268,12 @@ std::optional<Event> decode_event(Message& message) {
       event.step =
           static_cast<StartFailed::Step>(reader.number_up_to(static_cast<std::uint64_t>(StartFailed::Step::kOther)));
       event.path = reader.text();
-      event.error = as_signed(reader.number());
+      event.error = reader.signed_number();
       return whole<Event>(reader, std::move(event));
     }
     case Kind::kExited: {
       Exited event;
-      event.wait_status = as_signed(reader.number());
+      event.wait_status = reader.signed_number();
       event.max_rss_bytes = reader.number();
       return whole<Event>(reader, event);
     }

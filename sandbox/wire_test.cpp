@@ -57,6 +57,14 @@ TEST(Wire, RefusesTextsThatLie) {
   EXPECT_FALSE(decode_control_request(lying));
 }
 
+// Found by the fuzzer: a number of 64 bits was taken for its lower half.
+TEST(Wire, RefusesAWaitStatusThatIsNone) {
+  Message message{.bytes = encode(Event(Exited{.wait_status = -1})), .descriptors = {}};
+  ASSERT_TRUE(decode_event(message));
+  message.bytes[8] = '\x7f';  // the highest byte of the status
+  EXPECT_FALSE(decode_event(message));
+}
+
 TEST(Wire, SurvivesAnyBytes) {
   std::mt19937 random(1);
   const std::string whole =
