@@ -1,6 +1,7 @@
 #include "sandbox/program.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -96,6 +97,10 @@ Problem become_program(const Prepared& prepared) {
   for (const Limit& limit : kLimits) set_limit(limit);
   if (prepared.strength == Strength::kNamespace) set_limit(kProcesses);
   be_first_to_go();
+  // A function that is woken does not push its waker off the processor in the middle of waking others: at 64 callers on
+  // one processor this halves the context switches. Share and priority are those of any process.
+  const sched_param no_priority{};
+  ::sched_setscheduler(0, SCHED_BATCH, &no_priority);
   if (::chdir(prepared.working_directory) != 0) return {Step::kWorkingDirectory, errno};
   ::sigprocmask(SIG_SETMASK, &prepared.no_signals, nullptr);
   ::execve(prepared.file.c_str(), prepared.arguments.data(), prepared.variables.data());
