@@ -66,6 +66,11 @@ def can_isolate():
     return works.stderr.strip() if works.returncode else ""
 
 
+def is_sanitized():
+    """Whether the programs were built with a sanitizer, which needs memory of its own."""
+    return b"__asan_init" in OGNI.read_bytes() or b"__tsan_init" in OGNI.read_bytes()
+
+
 def process_token(pid):
     """Tells a process from a later one with the same number; None if there is none (a zombie is none)."""
     try:
