@@ -120,8 +120,10 @@ Result<Message> receive_message(int socket, size_t bytes_max) {
     }
   }
   if (count == 0 && received.descriptors.empty()) return failure(ErrorCode::kUnavailable, "the peer is gone");
-  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-    return failure(ErrorCode::kTooLarge, "a message was too large");
+  if ((message.msg_flags & MSG_TRUNC) != 0) return failure(ErrorCode::kTooLarge, "a message was too large");
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    received.descriptors.clear();
+    received.descriptors_lost = true;
   }
   received.bytes.resize(static_cast<size_t>(count));
   return received;

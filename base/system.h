@@ -33,6 +33,7 @@ inline constexpr size_t kDescriptorsPerMessageMax = 16;
 struct Message {
   std::string bytes;
   std::vector<Fd> descriptors;
+  bool descriptors_lost = false;  // this process has no room for them: none came
 };
 // Errors: kUnavailable when the peer is gone; kIo, with system_error() EAGAIN when a non-blocking socket is full.
 [[nodiscard]] Result<void> send_message(int socket, std::string_view bytes, std::span<const int> descriptors = {});

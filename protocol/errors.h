@@ -13,6 +13,7 @@ inline constexpr std::string_view kInvalidEntrypoint = "Runtime.InvalidEntrypoin
 inline constexpr std::string_view kInvalidWorkingDir = "Runtime.InvalidWorkingDir";
 inline constexpr std::string_view kResponseTooLarge = "Function.ResponseSizeTooLarge";
 inline constexpr std::string_view kInvalidResponseMode = "Runtime.InvalidResponseModeHeader";
+inline constexpr std::string_view kTruncatedResponse = "Runtime.TruncatedResponse";
 inline constexpr std::string_view kUnknown = "Runtime.Unknown";
 
 }  // namespace ogni::protocol::function_error

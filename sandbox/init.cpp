@@ -114,6 +114,7 @@ Result<Listener> set_up_namespaces() {
   // Only now, so that the cgroup joined is the root of what can be seen.
   if (::unshare(CLONE_NEWCGROUP) != 0) return failure(Error::from_errno("unshare cgroup namespace"));
   if (auto ok = become_user(kEnvironmentUid, kEnvironmentGid); !ok) return failure(std::move(ok).error());
+  leave_session_keyring();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // beside the lifeline; taking ids had cleared it
   if (::sethostname(kHostname, std::strlen(kHostname)) != 0) return failure(Error::from_errno("sethostname"));
   if (auto ok = raise_loopback(); !ok) return failure(std::move(ok).error());

@@ -165,6 +165,9 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
       return LauncherReply{.id = refused->id, .environment = failure(refused->code, std::move(refused->message))};
     }
     if (auto* made = std::get_if<wire::Made>(&*said)) {
+      if (message->descriptors_lost) {
+        return LauncherReply{.id = made->id, .environment = failure(ErrorCode::kLimit, "no descriptors are left")};
+      }
       auto& fds = message->descriptors;
       if (fds.size() == (made->has_cgroup ? 5U : 3U)) {
         Environment::Handles handles;

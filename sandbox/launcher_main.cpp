@@ -20,6 +20,7 @@
 #include "sandbox/environment_maker.h"
 #include "sandbox/kernel.h"
 #include "sandbox/launcher_socket.h"
+#include "sandbox/privileges.h"
 #include "sandbox/process_tree.h"
 #include "sandbox/wire.h"
 
@@ -134,6 +135,7 @@ int run(int count, char** arguments) {
   }
   ::umask(022);
   ignore_signals();
+  leave_session_keyring();
   if (::chdir("/") != 0) return 1;
   if (::geteuid() == 0 && ::setgroups(0, nullptr) != 0) {
     say(wire::CannotStart{.message = Error::from_errno("setgroups").message()});

@@ -1,11 +1,14 @@
 #include "sandbox/privileges.h"
 
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace ogni::sandbox {
+
+void leave_session_keyring() { ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr); }
 
 Result<void> become_user(uid_t uid, gid_t gid) {
   // Plain system calls: libc's wrappers synchronize threads, of which a cloned init has none.

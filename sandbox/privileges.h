@@ -7,6 +7,10 @@
 
 namespace ogni::sandbox {
 
+// Leaves the session keyring that was inherited: keys of whoever started the service belong to all who possess it. Where
+// the kernel has no keys, or no room for another keyring, nothing changes.
+void leave_session_keyring();
+
 // Takes the ids for good. Supplementary groups are the launcher's to shed. Capabilities in the caller's own
 // user namespace stay.
 [[nodiscard]] Result<void> become_user(uid_t uid, gid_t gid);

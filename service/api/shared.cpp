@@ -127,18 +127,20 @@ asio::awaitable<void> Api::complete(FunctionPointer function) {
     asio::steady_timer timer(parts_.executor, settings_.activation_delay);
     co_await timer.async_wait(asio::use_awaitable);
   }
-  Result<FunctionPointer> completed =
-      co_await parts_.functions.commit([instance = function->instance](catalogue::Catalogue& catalogue) {
-        return catalogue.complete_function(instance);
-      });
-  if (!completed) {
-    // Gone already is as good as done; any other reason leaves it to the next start of the service.
-    if (completed.error().code() != ErrorCode::kNotFound) {
-      spdlog::error("activate function {}: {}", function->name, completed.error().message());
+  for (std::chrono::seconds pause{1};; pause = std::min(2 * pause, std::chrono::seconds(60))) {
+    Result<FunctionPointer> completed =
+        co_await parts_.functions.commit([instance = function->instance](catalogue::Catalogue& catalogue) {
+          return catalogue.complete_function(instance);
+        });
+    if (completed) {
+      parts_.invoker.retire_older((*completed)->instance, (*completed)->generation);
+      co_return;
     }
-    co_return;
+    if (completed.error().code() == ErrorCode::kNotFound) co_return;  // deleted meanwhile
+    spdlog::error("activate function {}: {}; trying again", function->name, completed.error().message());
+    asio::steady_timer timer(parts_.executor, pause);
+    co_await timer.async_wait(asio::use_awaitable);
   }
-  parts_.invoker.retire_older((*completed)->instance, (*completed)->generation);
 }
 
 std::string Api::code_link(const http::Request& request, const catalogue::CodeReference& code) const {

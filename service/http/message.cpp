@@ -71,7 +71,7 @@ void Request::clear() {
   target_ = {};
   headers_.clear();
   labels_.clear();
-  body = std::string();
+  std::string().swap(body);  // assigning would keep the old capacity
 }
 
 void Request::set_head(Method method, std::string_view target) {

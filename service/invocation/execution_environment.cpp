@@ -74,8 +74,14 @@ ExecutionEnvironment::~ExecutionEnvironment() {
 void ExecutionEnvironment::attach(sandbox::Environment sandbox) {
   attached_ = Clock::now();
   sandbox_ = std::move(sandbox);
-  control_watch_.assign(sandbox_->descriptor());
-  log_watch_.assign(sandbox_->log_descriptor());
+  boost::system::error_code error;
+  control_watch_.assign(sandbox_->descriptor(), error);
+  if (!error) log_watch_.assign(sandbox_->log_descriptor(), error);
+  if (error) {
+    spdlog::error("environment of {}: watch it: {}", setup_.function->name, error.message());
+    environment_broke();
+    return;
+  }
   const auto self = shared_from_this();
   asio::co_spawn(
       executor_,
@@ -291,7 +297,6 @@ void ExecutionEnvironment::answer_current(std::string body, bool function_error)
   invocation.answer.payload = std::move(body);
   invocation.answer.function_error = function_error;
   invocation.answer.executed_version = setup_.function->version;
-  invocation.request.payload = std::string();  // nothing asks for the event again once it is answered
 }
 
 void ExecutionEnvironment::finish(Invocation& invocation) {
@@ -397,7 +402,18 @@ void ExecutionEnvironment::drain_log() {
 
 // ---------------------------------------------------------------- the Runtime API
 
+bool ExecutionEnvironment::is_overdue() const {
+  return current_ && current_->answered && machine_.state() == runtime_api::RuntimeState::kRunning;
+}
+
 void ExecutionEnvironment::next(const std::shared_ptr<NextWaiter>& waiter) {
+  if (waiters_.size() >= RuntimeEndpoint::kConnectionsMax) {
+    std::erase_if(waiters_, [](const auto& old) { return old->abandoned; });
+  }
+  if (is_overdue()) {
+    waiters_.push_back(waiter);
+    return;
+  }
   const auto outcome = machine_.next();
   if (!outcome) {
     waiter->outcome.set(outcome.error());
@@ -435,7 +451,7 @@ void ExecutionEnvironment::became_ready() {
 }
 
 std::optional<runtime_api::ApiError> ExecutionEnvironment::begin_answer(const AnswerHead& head) {
-  const bool is_current = current_ && head.request_id == current_->request.request_id;
+  const bool is_current = current_ && head.request_id == current_->request.request_id && !is_overdue();
   if (is_current && !head.invocation_id.empty() && head.invocation_id != current_nonce_) {
     return runtime_api::invocation_is_over();
   }
@@ -451,29 +467,28 @@ std::optional<runtime_api::ApiError> ExecutionEnvironment::begin_answer(const An
   if (begun.error().error_type == "InvalidFunctionResponseMode" && is_current) {
     report_status_ = "error";
     report_error_type_ = protocol::function_error::kInvalidResponseMode;
-    answer_current(oversized_body({.error_type = std::string(protocol::function_error::kInvalidResponseMode),
-                                   .message = "Invalid function response mode"}),
-                   true);
-    const auto answered = current_;
-    observer_.environment_answered(setup_.id);
-    if (!answered->request.wants_log_tail) answered->let_go();
+    answered(oversized_body({.error_type = std::string(protocol::function_error::kInvalidResponseMode),
+                             .message = "Invalid function response mode"}),
+             true);
   }
   return begun.error();
+}
+
+// What the caller gets is there; the dispatcher is told, and the caller let go unless it waits for the log.
+void ExecutionEnvironment::answered(std::string body, bool function_error) {
+  const auto invocation = current_;
+  answer_current(std::move(body), function_error);
+  observer_.environment_answered(setup_.id);
+  if (!invocation->request.wants_log_tail) invocation->let_go();
 }
 
 void ExecutionEnvironment::finish_answer(AnswerKind kind, std::string body, bool trailer_error) {
   if (!current_) return;
   machine_.finish_answer();
-  if (trailer_error) {
-    report_status_ = "error";
-    auto decoded = from_base64(body);
-    answer_current(decoded ? std::move(*decoded) : std::move(body), true);
-  } else {
-    answer_current(std::move(body), kind == AnswerKind::kError);
-  }
-  const auto answered = current_;
-  observer_.environment_answered(setup_.id);
-  if (!answered->request.wants_log_tail) answered->let_go();
+  if (!trailer_error) return answered(std::move(body), kind == AnswerKind::kError);
+  report_status_ = "error";
+  auto decoded = from_base64(body);
+  answered(decoded ? std::move(*decoded) : std::move(body), true);
 }
 
 void ExecutionEnvironment::oversized_answer() {
@@ -482,18 +497,28 @@ void ExecutionEnvironment::oversized_answer() {
   const auto failure = failure_of_oversized_response();
   report_status_ = "error";
   report_error_type_ = failure.error_type;
-  answer_current(oversized_body(failure), true);
-  const auto answered = current_;
-  observer_.environment_answered(setup_.id);
-  if (!answered->request.wants_log_tail) answered->let_go();
+  answered(oversized_body(failure), true);
 }
 
-std::optional<runtime_api::ApiError> ExecutionEnvironment::init_error(std::string body, std::string_view error_type) {
+void ExecutionEnvironment::broken_answer() {
+  if (!current_) return;
+  machine_.finish_answer();
+  report_status_ = "error";
+  report_error_type_ = protocol::function_error::kTruncatedResponse;
+  answered(oversized_body({.error_type = std::string(protocol::function_error::kTruncatedResponse),
+                           .message = "Response payload was truncated"}),
+           true);
+}
+
+std::optional<runtime_api::ApiError> ExecutionEnvironment::begin_init_error(std::string_view error_type) {
   if (const auto refused = machine_.init_error()) return refused;
-  posted_init_error_ = std::move(body);
   posted_init_error_type_ = runtime_api::scrub_error_type(error_type);
-  if (posted_init_error_.empty()) posted_init_error_ = "{}";
+  posted_init_error_ = "{}";
   return std::nullopt;
+}
+
+void ExecutionEnvironment::finish_init_error(std::string body) {
+  if (!body.empty()) posted_init_error_ = std::move(body);
 }
 
 }  // namespace ogni::service

@@ -96,7 +96,9 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   std::optional<runtime_api::ApiError> begin_answer(const AnswerHead& head) override;
   void finish_answer(AnswerKind kind, std::string body, bool trailer_error) override;
   void oversized_answer() override;
-  std::optional<runtime_api::ApiError> init_error(std::string body, std::string_view error_type) override;
+  void broken_answer() override;
+  std::optional<runtime_api::ApiError> begin_init_error(std::string_view error_type) override;
+  void finish_init_error(std::string body) override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -115,6 +117,9 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   void became_ready();
   bool may_look_at_memory(Clock::time_point now);
   void answer_current(std::string body, bool function_error);
+  void answered(std::string body, bool function_error);
+  // The time is up and the program is being killed: nothing it says counts any more.
+  bool is_overdue() const;
   void begin_log(const Invocation& invocation);
   NextEvent make_event() const;
   enum class LogRead { kSome, kNothing, kEnd };

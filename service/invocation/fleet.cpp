@@ -224,6 +224,7 @@ void Fleet::environment_gone(EnvironmentId id) {
 void Fleet::pump() {
   if (pumping_) return;
   pumping_ = true;
+  const std::unique_ptr<bool, decltype([](bool* flag) { *flag = false; })> pumped(&pumping_);  // also after a throw
   for (;;) {
     dispatcher_.take_commands(commands_);
     for (const auto& command : commands_) {
@@ -237,7 +238,6 @@ void Fleet::pump() {
       forget_environment(id);
     }
   }
-  pumping_ = false;
   arm_timer();
   if (drained_ && dispatcher_.counts().environments == 0 && invocations_.empty()) {
     auto done = std::exchange(drained_, nullptr);

@@ -121,6 +121,11 @@ Result<std::string> LogStore::tail(const std::string& function, std::size_t line
 
 LogStore::Subscription LogStore::follow(const std::string& function, Follower follower) {
   Subscription subscription;
+  // What earlier followers left behind, of any function, goes with the next one.
+  for (auto it = logs_.begin(); it != logs_.end();) {
+    std::erase_if(it->second.followers, [](const auto& old) { return old.expired(); });
+    it = it->second.followers.empty() && it->second.unwritten.empty() ? logs_.erase(it) : std::next(it);
+  }
   subscription.follower_ = std::make_shared<Follower>(std::move(follower));
   logs_[function].followers.push_back(subscription.follower_);
   return subscription;

@@ -29,6 +29,9 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 // A refused or oversized body is read to its end up to here, so that the connection can go on.
 constexpr std::uint64_t kDiscardBytesMax = 64 << 20;
 constexpr std::size_t kCopyBytesMax = 4096;
+constexpr int kBacklogMax = 4096;
+// What is between two chunks: sizes, extensions, trailers.
+constexpr std::size_t kChunkHeadBytesMax = 64 * 1024;
 
 enum class Call { kNext, kResponse, kError, kInitError, kPing, kNotFound, kWrongMethod };
 
@@ -131,11 +134,11 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       case Call::kInitError:
         co_return co_await serve_init_error();
       case Call::kPing:
-        co_return co_await discard_body() && co_await write(200, "text/plain", "pong");
+        co_return co_await answer(200, "text/plain", "pong");
       case Call::kNotFound:
-        co_return co_await discard_body() && co_await write(404, "text/plain; charset=utf-8", "404 page not found\n");
+        co_return co_await answer(404, "text/plain; charset=utf-8", "404 page not found\n");
       case Call::kWrongMethod:
-        co_return co_await discard_body() && co_await write(405, "", "");
+        co_return co_await answer(405, "", "");
     }
     co_return false;
   }
@@ -161,20 +164,19 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
                             .invocation_id = request_.header(protocol::header::kInvocationId),
                             .error_type = request_.header(protocol::header::kFunctionErrorType),
                             .response_mode = request_.header(protocol::header::kResponseMode)};
-    if (const auto refused = host_->begin_answer(answer)) {
-      co_return co_await discard_body() && co_await write_error(*refused);
-    }
+    if (const auto refused = host_->begin_answer(answer)) co_return co_await refuse(*refused);
     std::string body;
     switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
       case BodyRead::kComplete:
         break;
-      case BodyRead::kTooLarge: {
+      case BodyRead::kTooLarge:
         if (!open_) co_return false;
         host_->oversized_answer();
-        const bool goes_on = co_await discard_body();
-        co_return co_await write_error(runtime_api::request_too_large()) && goes_on;
-      }
+        co_return co_await refuse(runtime_api::request_too_large());
       case BodyRead::kBroken:
+        if (!open_) co_return false;  // the environment has ended, and its invocation with it
+        host_->broken_answer();
+        co_await write_error(runtime_api::truncated_request());
         co_return false;
     }
     // A streamed response that failed midway says so in its trailers, which the parser adds to the headers.
@@ -190,19 +192,18 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   }
 
   asio::awaitable<bool> serve_init_error() {
+    const auto refused = host_->begin_init_error(request_.header(protocol::header::kFunctionErrorType));
+    if (refused) co_return co_await refuse(*refused);
     std::string body;
     switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
       case BodyRead::kComplete:
         break;
       case BodyRead::kTooLarge:
-        co_return co_await discard_body() && co_await write_error(runtime_api::request_too_large());
+        co_return co_await refuse(runtime_api::request_too_large());
       case BodyRead::kBroken:
         co_return false;
     }
-    if (const auto refused =
-            host_->init_error(std::move(body), request_.header(protocol::header::kFunctionErrorType))) {
-      co_return co_await write_error(*refused);
-    }
+    host_->finish_init_error(std::move(body));
     co_return co_await write_accepted();
   }
 
@@ -239,6 +240,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
         head_.body = Body::kNone;
         co_return BodyRead::kComplete;
       }
+      if (buffer_.size() > kChunkHeadBytesMax) co_return BodyRead::kBroken;
       if (!co_await read_some()) co_return BodyRead::kBroken;
     }
   }
@@ -248,7 +250,8 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     using Body = http::RequestParser::Body;
     if (head_.body == Body::kNone || (head_.body == Body::kLength && head_.body_bytes == 0)) co_return open_;
     if (head_.expects_continue) co_return false;  // the peer waits for a word before it sends: answer and close
-    if (head_.body == Body::kChunked || head_.body_bytes > kDiscardBytesMax) co_return false;
+    if (head_.body == Body::kChunked) co_return co_await discard_chunks();
+    if (head_.body_bytes > kDiscardBytesMax) co_return false;
     std::uint64_t left = head_.body_bytes;
     for (;;) {
       const auto here = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.size()));
@@ -257,6 +260,19 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       if (left == 0) co_return open_;
       if (!co_await read_some()) co_return false;
     }
+  }
+
+  asio::awaitable<bool> discard_chunks() {
+    std::string thrown_away;
+    for (std::uint64_t total = 0; total <= kDiscardBytesMax; total += thrown_away.size()) {
+      thrown_away.clear();
+      const auto chunks = parser_.parse_chunks(buffer_, thrown_away, kDiscardBytesMax);
+      if (!chunks) co_return false;
+      buffer_.erase(0, chunks->bytes);
+      if (chunks->complete) co_return open_;
+      if (buffer_.size() > kChunkHeadBytesMax || !co_await read_some()) co_return false;
+    }
+    co_return false;
   }
 
   asio::awaitable<bool> write_continue() {
@@ -273,6 +289,16 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
 
   asio::awaitable<bool> write_error(const runtime_api::ApiError& error) {
     co_return co_await write(error.http_status, "application/json", error.body());
+  }
+
+  // The answer leaves in any case; where the body's end cannot be found, the connection ends after it.
+  asio::awaitable<bool> refuse(runtime_api::ApiError error) {
+    const bool goes_on = co_await discard_body();
+    co_return open_&& co_await write_error(error) && goes_on;
+  }
+  asio::awaitable<bool> answer(int status, std::string_view content_type, std::string body) {
+    const bool goes_on = co_await discard_body();
+    co_return open_&& co_await write(status, content_type, std::move(body)) && goes_on;
   }
 
   asio::awaitable<bool> write(int status, std::string_view content_type, std::string body) {
@@ -387,16 +413,16 @@ void RuntimeEndpoint::close_connections() {
   const auto closing = std::exchange(connections_, {});
   for (const auto& connection : closing) connection->close();
   if (!acceptor_.is_open()) return;
-  for (;;) {
+  for (int left_in_queue = 0; left_in_queue < kBacklogMax; ++left_in_queue) {
     const Fd left(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!left) return;
   }
 }
 
 void RuntimeEndpoint::stop() {
-  close_connections();
   boost::system::error_code ignored;
   acceptor_.close(ignored);
+  close_connections();
 }
 
 }  // namespace ogni::service

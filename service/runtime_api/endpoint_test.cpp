@@ -37,13 +37,13 @@ class ScriptedHost : public RuntimeHost {
     trailers += trailer_error ? 1 : 0;
   }
   void oversized_answer() override { ++oversized; }
-  std::optional<runtime_api::ApiError> init_error(std::string body, std::string_view) override {
-    bodies.push_back(std::move(body));
-    return std::nullopt;
-  }
+  void broken_answer() override { ++broken; }
+  std::optional<runtime_api::ApiError> begin_init_error(std::string_view) override { return std::nullopt; }
+  void finish_init_error(std::string body) override { bodies.push_back(std::move(body)); }
 
   int polls = 0;
   int oversized = 0;
+  int broken = 0;
   int trailers = 0;
   std::deque<std::shared_ptr<NextWaiter>> waiters;
   std::vector<AnswerKind> kinds;
@@ -231,6 +231,44 @@ TEST_F(EndpointTest, AnswersATooLargeResponseWith413AndKeepsTheConnection) {
   client.send(answer("current", "response", std::string(protocol::limits::kPayloadBytesMax, 'x')));
   EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
   EXPECT_EQ(on_reactor([&] { return host_->oversized; }), 1);
+}
+
+TEST_F(EndpointTest, RefusesAChunkedAnswerAndKeepsTheConnection) {
+  Client client(port_);
+  client.send(
+      "POST /2018-06-01/runtime/invocation/other/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n0\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 400"));
+  client.send(answer("current", "response", "ok"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+}
+
+TEST_F(EndpointTest, RefusesAnAnswerThatWaitsForAWordBeforeItsBody) {
+  Client client(port_);
+  client.send(
+      "POST /2018-06-01/runtime/invocation/other/response HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+      "Content-Length: 5\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 400"));
+}
+
+TEST_F(EndpointTest, EndsAChunkHeadThatNeverEnds) {
+  Client client(port_);
+  client.send("POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+  for (int i = 0; i < 100; ++i) client.send(std::string(10'000, 'a'));
+  EXPECT_EQ(client.receive(), "");
+}
+
+TEST_F(EndpointTest, TellsOfAnAnswerThatBreaksOff) {
+  Client client(port_);
+  client.send(
+      "POST /2018-06-01/runtime/invocation/current/response HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf");
+  on_reactor([] { return 0; });
+  client.leave();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (on_reactor([this] { return host_->broken; }) == 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
 }
 
 TEST_F(EndpointTest, KnowsItsRoutes) {

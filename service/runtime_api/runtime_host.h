@@ -51,7 +51,11 @@ class RuntimeHost {
   virtual void finish_answer(AnswerKind kind, std::string body, bool trailer_error) = 0;
   // The body was larger than the limit: the caller gets an error, the runtime a 413.
   virtual void oversized_answer() = 0;
-  virtual std::optional<runtime_api::ApiError> init_error(std::string body, std::string_view error_type) = 0;
+  // The connection ended, or what came was not HTTP, before the whole body was there.
+  virtual void broken_answer() = 0;
+  // Called when the head of an init error has arrived. An error refuses it; the body is discarded.
+  virtual std::optional<runtime_api::ApiError> begin_init_error(std::string_view error_type) = 0;
+  virtual void finish_init_error(std::string body) = 0;
 };
 
 }  // namespace ogni::service

@@ -185,7 +185,9 @@ class Files(LogTest):
     def test_followed_logs_come_as_they_are_written(self):
         self.service.deploy("follow", functions.bash_handler("echo \"event $EVENT\" >&2; echo 1"))
         follower = subprocess.Popen([str(OGNI), "logs", "follow", "-f", "--endpoint-url", self.service.url],
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                    # a shell's background job, which these tests may be, ignores it
+                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         watchdog = threading.Timer(DEADLINE_SECONDS, follower.kill)
         watchdog.start()
         try:
