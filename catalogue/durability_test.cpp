@@ -210,7 +210,7 @@ std::string fill_catalogue(const std::string& path) {
   catalogue->reset();
   catalogue = Catalogue::open(directory->get());
   if (!catalogue) return catalogue.error().message();
-  if ((*catalogue)->usage()->functions != static_cast<std::uint64_t>(created + 1)) return "lost";
+  if ((*catalogue)->usage()->functions != static_cast<std::uint64_t>(created) + 1) return "lost";
   return {};
 }
 

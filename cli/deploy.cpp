@@ -39,7 +39,7 @@ Outcome<std::string> name_of(const DeployOptions& options) {
   if (!options.name.empty()) return options.name;
   std::error_code error;
   const std::filesystem::path place = std::filesystem::canonical(options.path, error);
-  const std::string name = error ? std::string() : place.stem().string();
+  std::string name = error ? std::string() : place.stem().string();
   if (protocol::is_name(name) && name.size() <= limits::kFunctionNameCharsMax) return name;
   return stop(ExitCode::kUsage, "'" + printable(name.empty() ? options.path : name) +
                                     "' cannot be a function's name (letters, digits, - and _, at most 64): choose one "

@@ -27,8 +27,7 @@ struct ScriptedServer::Impl {
     for (int count = 1;; ++count) {
       error_code error;
       tcp::socket socket(context);
-      acceptor.accept(socket, error);
-      if (error) return;
+      if (acceptor.accept(socket, error)) return;
       {
         const std::lock_guard lock(mutex);
         if (is_ending) return;
