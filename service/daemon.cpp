@@ -169,6 +169,7 @@ asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context
   auto patience = std::make_shared<asio::steady_timer>(context, kDrainMax);
   fleet.drain([patience] { patience->expires_at(asio::steady_timer::time_point::min()); });
   co_await patience->async_wait(kUse);
+  fleet.abandon();
   co_await server.stop(1s);
   context.stop();
 }

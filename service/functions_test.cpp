@@ -115,7 +115,7 @@ TEST(Workers, RefusesMoreThanItsQueueHoldsAndCatchesThrows) {
                               asio::use_future);
   auto second = asio::co_spawn(loop.loop(), workers.on_pool([]() -> Result<int> { return 2; }), asio::use_future);
 
-  EXPECT_EQ(second.get().error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(second.get().error().code(), ErrorCode::kUnavailable);
   gate.set_value();
   EXPECT_EQ(first.get().value(), 1);
   auto third = asio::co_spawn(loop.loop(), workers.on_pool([]() -> Result<int> { throw std::runtime_error("bug"); }),

@@ -38,7 +38,7 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  // `work` returns a Result. Errors besides its own: kLimit when too much waits already; kInternal when it
+  // `work` returns a Result. Errors besides its own: kUnavailable when too much waits already; kInternal when it
   // threw. What it refers to stays alive until it has run, also when the awaiting coroutine is destroyed
   // before.
   template <typename Work>
@@ -76,7 +76,8 @@ class Workers {
   template <typename Work, typename Answer = std::invoke_result_t<Work&>>
   static boost::asio::awaitable<Answer> run(Lane& lane, Work work) {
     namespace asio = boost::asio;
-    if (lane.waiting >= lane.waiting_max) co_return failure(ErrorCode::kLimit, "too many requests wait for the disk");
+    if (lane.waiting >= lane.waiting_max)
+      co_return failure(ErrorCode::kUnavailable, "too many requests wait for the disk");
     ++lane.waiting;
     auto answer = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Answer)>(
         [&lane](auto handler, Work moved) {

@@ -80,11 +80,17 @@ def describe(pid):
 
 
 def groups():
-    """Control groups with our name, of every hierarchy."""
+    """Control groups with our name, of every hierarchy, that a service started here would make: in our own group, above
+    it or below it."""
+    own = [line.split(":", 2)[2].strip("/").split("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
     for folder, folders, _ in os.walk("/sys/fs/cgroup"):
-        for name in folders:
-            if name.startswith("ogni"):
-                yield os.path.join(folder, name)
+        parts = Path(folder).relative_to("/sys/fs/cgroup").parts
+        # The first part names the hierarchy, unless there is only one.
+        places = [list(parts), list(parts[1:])]
+        if any(place[:len(mine)] == mine[:len(place)] for place in places for mine in own):
+            for name in folders:
+                if name.startswith("ogni"):
+                    yield os.path.join(folder, name)
 
 
 def is_empty(group):

@@ -61,11 +61,14 @@ ApiError ApiError::constraint(std::string_view value, std::string_view member, s
 }
 
 ApiError internal_error(const Error& error, std::string_view doing) {
-  if (error.code() == ErrorCode::kLimit) {
+  if (error.code() == ErrorCode::kUnavailable) {  // too much waits for the disk
     spdlog::warn("{}: {}", doing, error.message());
     return {.type = ErrorType::kTooManyRequests, .message = "Rate Exceeded.", .reason = "CallerRateLimitExceeded"};
   }
   spdlog::error("{}: {}", doing, error.message());
+  if (error.code() == ErrorCode::kLimit) {
+    return {.type = ErrorType::kService, .message = "The disk of this service is full."};
+  }
   return {.type = ErrorType::kService, .message = std::string(kInternalMessage)};
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 
@@ -172,6 +173,10 @@ asio::awaitable<void> Connection::serve() {
     enter(Phase::kHandling);
     after = co_await serve_request(head);
     release_body();
+    // Somebody who sends many requests at once gets one answered in each turn, so that others have theirs.
+    if (after == After::kKeepAlive && !received().empty()) {
+      co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    }
   }
   if (after == After::kDrain) co_await drain();
 }

@@ -142,6 +142,8 @@ std::string_view status_line(int status) {
       return "408 Request Timeout";
     case 409:
       return "409 Conflict";
+    case 410:
+      return "410 Gone";
     case 412:
       return "412 Precondition Failed";
     case 413:

@@ -169,7 +169,7 @@ void ExecutionEnvironment::program_ended(FunctionFailure failure) {
   endpoint_->close_connections();
   if (!last_failure_) last_failure_ = std::move(failure);
   end_failed_init();
-  init_duration_.reset();
+  if (!current_) init_duration_.reset();
   if (current_ && current_->answered && report_status_.empty()) {
     report_status_ = "error";
     report_error_type_ = last_failure_->error_type;

@@ -183,6 +183,13 @@ void Fleet::drain(std::function<void()> done) {
   pump();
 }
 
+void Fleet::abandon() {
+  for (const auto& [id, invocation] : std::exchange(invocations_, {})) {
+    if (!invocation->answered) invocation->answer.refusal = InvokeRefusal::kServiceUnavailable;
+    invocation->let_go();
+  }
+}
+
 std::vector<std::string> Fleet::code_in_use() const {
   std::vector<std::string> digests;
   for (const auto& [id, version] : versions_) {
@@ -346,13 +353,16 @@ Result<void> Fleet::use_host_paths(EnvironmentId id, Living& living, sandbox::En
 
 void Fleet::perform(const dispatch::RestartProgram& command) {
   if (const auto environment = find(command.environment)) {
-    environment->restart(invocations_.at(key(command.invocation)));
+    const auto it = invocations_.find(key(command.invocation));
+    if (it != invocations_.end()) environment->restart(it->second);
   }
 }
 
 void Fleet::perform(const dispatch::Deliver& command) {
   if (const auto environment = find(command.environment)) {
-    environment->deliver(invocations_.at(key(command.invocation)), command.deadline);
+    const auto it = invocations_.find(key(command.invocation));
+    if (it == invocations_.end()) return;
+    environment->deliver(it->second, command.deadline);
     arm_sampler();
   }
 }

@@ -48,6 +48,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
 
   // Refuses new invocations; environments end when their invocation has. `done` is called when none is left.
   void drain(std::function<void()> done);
+  // Answers every caller that still waits: the service goes down before their functions have answered.
+  void abandon();
   // Zips that living environments run or may still start, by SHA-256: also of functions that are deleted by now.
   std::vector<std::string> code_in_use() const;
   dispatch::Counts counts() const { return dispatcher_.counts(); }

@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -72,6 +73,8 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       if (!co_await serve()) break;
       request_.clear();
       parser_.reset();
+      // A program that sends many requests at once gets one answered in each turn, so that others have theirs.
+      if (open_ && !buffer_.empty()) co_await asio::post(socket_.get_executor(), asio::use_awaitable);
     }
     close();
   }
