@@ -82,7 +82,8 @@ def describe(pid):
 def groups():
     """Control groups with our name, of every hierarchy, that a service started here would make: in our own group, above
     it or below it."""
-    own = [line.split(":", 2)[2].strip("/").split("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    own = [[part for part in line.split(":", 2)[2].split("/") if part]
+           for line in Path("/proc/self/cgroup").read_text().splitlines()]
     for folder, folders, _ in os.walk("/sys/fs/cgroup"):
         parts = Path(folder).relative_to("/sys/fs/cgroup").parts
         # The first part names the hierarchy, unless there is only one.
