@@ -51,4 +51,4 @@ install: build ## installs programs, library, headers and manual page below PREF
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 clean: ## removes what was built
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-ci .cache
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz .cache
