@@ -123,7 +123,7 @@ class FleetTest : public ::testing::TestWithParam<sandbox::Strength> {
     return answer.value_or(InvokeAnswer{});
   }
 
-  dispatch::Limits limits_;
+  dispatch::Limits limits_{.reuse_grace_max = 10s};
   TemporaryDirectory data_;
   asio::io_context context_{1};
   std::unique_ptr<catalogue::CodeStore> code_;
@@ -161,6 +161,17 @@ TEST_P(FleetTest, ServesSequentialCallsFromOneEnvironmentUnlessTheMachineIsBusy)
     EXPECT_FALSE(invoke(std::move(quick)).function_error);
   }
   EXPECT_LE(fleet_->counts().environments, 2U);
+}
+
+// A cold start of a second makes the grace long enough for any machine: then it is one environment, exactly.
+TEST_P(FleetTest, ASequentialCallerWaitsForTheEnvironmentThatHasAnswered) {
+  const auto function = deploy_script(bash_bootstrap("handler() { echo done; }\nsleep 1"));
+  for (int i = 0; i < 20; ++i) {
+    auto quick = request(function);
+    quick.wants_log_tail = false;  // the answer leaves before the bootstrap polls again
+    EXPECT_EQ(invoke(std::move(quick)).payload, "done");
+    EXPECT_EQ(fleet_->counts().environments, 1U);
+  }
 }
 
 TEST_P(FleetTest, StartsAnEnvironmentForEachOfSeveralAtOnce) {
