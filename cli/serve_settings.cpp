@@ -146,7 +146,7 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"user", kText, "USER", "Whom to run as when started as root (default: ogni, else SUDO_UID)", set_user},
     {"concurrency", kNumber, "N", "Invocations at once (default 1000)",
      set_number<&Settings::concurrency_max, 1, 100'000>},
-    {"reuse-grace", kNumber, "MS", "How long to wait for an environment that is about to be free (default 50)",
+    {"reuse-grace", kNumber, "MS", "How long at most to wait for an environment that is about to be free (default 50)",
      set_number<&Settings::reuse_grace, 0, 10'000>},
     {"idle-timeout", kNumber, "S", "When an unused environment is shut down (default 600)",
      set_number<&Settings::idle_max, 1, 86'400>},

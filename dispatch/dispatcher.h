@@ -21,8 +21,9 @@
 //   environment is kAnswered, not idle, still counted against concurrency, and the function's timeout still runs.
 // * An environment is finishing while it is kAnswered, or kResetting after an invocation: soon it is free. An
 //   invocation that finds no idle environment but a finishing one that no other invocation already waits for, waits
-//   for it for at most reuse_grace: the smaller of Limits::reuse_grace_max and the version's last cold start. Then a
-//   new environment is started, or the invocation is refused. The same holds at the concurrency limit.
+//   for it for at most reuse_grace: the version's last cold start, but no less than kReuseGraceFloor and no more than
+//   Limits::reuse_grace_max. Then a new environment is started, or the invocation is refused. The same holds at the
+//   concurrency limit.
 // * Waiting invocations of a version are one queue: whichever environment becomes free takes the oldest.
 // * Most recently used idle environment first, one with a program before one without. Synchronous invocations are
 //   never queued behind a full limit.
@@ -56,6 +57,10 @@ using Duration = std::chrono::steady_clock::duration;
 enum class VersionId : std::uint64_t {};      // one immutable (code, configuration) of a function; caller's numbers
 enum class InvocationId : std::uint64_t {};   // caller's numbers, unique
 enum class EnvironmentId : std::uint64_t {};  // the dispatcher's numbers, never reused
+
+// What a busy scheduler may need to let a runtime that has answered poll again. A cold start of a few milliseconds is no
+// reason to give up earlier: it would need the same processors.
+inline constexpr Duration kReuseGraceFloor = std::chrono::milliseconds(20);
 
 struct Limits {
   std::size_t concurrency_max = 1000;                        // invocations being served at once, all functions together

@@ -74,13 +74,30 @@ TEST_F(DispatcherTest, WithoutGraceAnAnsweredEnvironmentIsNotWaitedFor) {
 }
 
 TEST_F(DispatcherTest, GraceIsTheLastColdStartIfThatIsShorter) {
-  warm_up(1, 1, milliseconds(20));
+  warm_up(1, 1, milliseconds(40));
   invoke(1);
   answered(1);
   EXPECT_EQ(invoke(2), "");
-  EXPECT_EQ(dispatcher_->next_deadline(), now_ + milliseconds(20));
-  EXPECT_EQ(pass(milliseconds(19)), "");
+  EXPECT_EQ(dispatcher_->next_deadline(), now_ + milliseconds(40));
+  EXPECT_EQ(pass(milliseconds(39)), "");
   EXPECT_EQ(pass(milliseconds(1)), "start 2 of 1");
+}
+
+TEST_F(DispatcherTest, GraceIsNotShorterThanABusySchedulerNeeds) {
+  warm_up(1, 1, milliseconds(3));
+  invoke(1);
+  answered(1);
+  EXPECT_EQ(invoke(2), "");
+  EXPECT_EQ(dispatcher_->next_deadline(), now_ + kReuseGraceFloor);
+}
+
+TEST_F(DispatcherTest, ASettingBelowTheFloorHolds) {
+  begin({.reuse_grace_max = milliseconds(5)});
+  warm_up(1, 1, milliseconds(3));
+  invoke(1);
+  answered(1);
+  EXPECT_EQ(invoke(2), "");
+  EXPECT_EQ(dispatcher_->next_deadline(), now_ + milliseconds(5));
 }
 
 TEST_F(DispatcherTest, GraceIsBoundedHoweverLongAColdStartTakes) {

@@ -21,7 +21,8 @@ void Dispatcher::Impl::fail(InvocationId invocation, EnvironmentId environment, 
 }
 
 Duration Dispatcher::Impl::grace(const Version& version) const {
-  return std::min(limits.reuse_grace_max, version.last_cold_start.value_or(limits.reuse_grace_max));
+  const Duration cold_start = version.last_cold_start.value_or(limits.reuse_grace_max);
+  return std::min(limits.reuse_grace_max, std::max(cold_start, kReuseGraceFloor));
 }
 
 void Dispatcher::Impl::wait_in_grace(Version& version, InvocationId invocation) {

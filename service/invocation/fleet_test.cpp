@@ -151,8 +151,8 @@ TEST_P(FleetTest, AnswersWithWhatTheFunctionPosted) {
       << answer.log_tail;
 }
 
-// A runtime whose next poll the scheduler holds back for longer than the grace, which is no longer than a cold start
-// (some 3 ms), is passed over once: hence two.
+// A runtime whose next poll the scheduler holds back for longer than the grace (20 ms, a cold start being shorter) is
+// passed over once: hence two.
 TEST_P(FleetTest, ServesSequentialCallsFromOneEnvironmentUnlessTheMachineIsBusy) {
   const auto function = deploy(programs() / "examples" / "hello-cpp");
   for (int i = 0; i < 200; ++i) {
