@@ -87,6 +87,9 @@ Result<void> EnvironmentMaker::prepare() {
   if (!is_root_) {
     if (auto entered = enter_user_namespace(); !entered) return entered;
   }
+  auto filter = compile_system_call_filter();
+  if (!filter) return failure(std::move(filter).error());
+  filter_ = std::move(*filter);
   auto mounts = MountNamespaces::create();
   if (!mounts) return failure(std::move(mounts).error());
   mounts_.emplace(std::move(*mounts));
@@ -169,7 +172,7 @@ Result<Child> EnvironmentMaker::clone_init(const Parts& parts) const {
               .lifeline = parts.lifeline.second.get(),
               .log = parts.log_write.get(),
               .tasks = tasks},
-             options_.strength, options_.process);
+             options_.strength, options_.process, filter_);
   }
   return init;
 }

@@ -18,6 +18,7 @@
 #include "sandbox/kernel.h"
 #include "sandbox/launcher.h"
 #include "sandbox/mount_namespaces.h"
+#include "sandbox/system_call_filter.h"
 #include "sandbox/wire.h"
 
 namespace ogni::sandbox {
@@ -103,6 +104,7 @@ class EnvironmentMaker {
   Fd ended_;
   std::size_t environments_max_ = kEnvironmentsMax;
   std::optional<MountNamespaces> mounts_;
+  SystemCallFilter filter_;
   std::optional<MemoryCgroups> cgroups_;
   std::map<std::uint64_t, Living> living_;  // by id
   std::vector<Removal> removals_;           // cgroups that the kernel still thinks are in use

@@ -20,6 +20,7 @@
 
 #include "base/system.h"
 #include "sandbox/environment_mounts.h"
+#include "sandbox/file_wall.h"
 #include "sandbox/network.h"
 #include "sandbox/privileges.h"
 #include "sandbox/process_tree.h"
@@ -155,10 +156,12 @@ void report(const Event& event, std::span<const int> descriptors = {}) {
 // Serves the control socket until either peer is gone. At most one program at a time.
 class Init {
  public:
-  Init(Strength strength, Fd children)
+  Init(Strength strength, Fd children, const SystemCallFilter& filter)
       : strength_(strength),
         reach_(strength == Strength::kNamespace ? Reach::kNamespace : Reach::kDescendants),
-        children_(std::move(children)) {}
+        children_(std::move(children)),
+        filter_(filter),
+        file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()) {}
 
   void run() {
     while (!over_) {
@@ -232,7 +235,7 @@ class Init {
       report(StartFailed{.step = StartFailed::Step::kOther, .path = "", .error = EBUSY});
       return;
     }
-    auto started = start_program(program, strength_, kLog);
+    auto started = start_program(program, strength_, kLog, {.system_calls = filter_, .files = file_wall_.get()});
     if (const pid_t* pid = std::get_if<pid_t>(&started)) {
       program_ = *pid;
     } else {
@@ -255,6 +258,8 @@ class Init {
   const Strength strength_;
   const Reach reach_;
   const Fd children_;  // signalfd of SIGCHLD
+  const SystemCallFilter& filter_;
+  const Fd file_wall_;
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed
   std::uint64_t max_rss_bytes_ = 0;
@@ -275,7 +280,8 @@ Result<Fd> watch_children() {
 
 }  // namespace
 
-void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids) {
+void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids,
+              const SystemCallFilter& filter) {
   ::prctl(PR_SET_NAME, "ogni-init", 0, 0, 0);
   if (auto arranged = arrange_descriptors(descriptors); !arranged) ::_exit(1);
   auto listener = strength == Strength::kNamespace ? set_up_namespaces() : set_up_process(ids);
@@ -288,7 +294,7 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
   const std::array passed = {listener->socket.get()};
   report(Listening{.socket = Fd(), .port = listener->port}, passed);
   listener->socket.reset();
-  Init(strength, std::move(*children)).run();
+  Init(strength, std::move(*children), filter).run();
   ::_exit(0);
 }
 

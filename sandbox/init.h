@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "sandbox/launcher.h"
 #include "sandbox/mount_namespaces.h"
+#include "sandbox/system_call_filter.h"
 
 namespace ogni::sandbox {
 
@@ -30,8 +31,9 @@ struct ProcessIds {
   gid_t gid = 0;
 };
 
-// Never returns; the process ends with it.
-[[noreturn]] void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids);
+// Never returns; the process ends with it. `filter` is for the programs; empty = none.
+[[noreturn]] void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids,
+                           const SystemCallFilter& filter);
 
 // The launcher's words over the lifeline, two steps: that the init may begin (its ids are mapped), and what the
 // environment is made of. Between them an environment is blank: it can serve any function.

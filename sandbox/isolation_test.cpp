@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <sstream>
 
 #include "sandbox/test_environment.h"
@@ -132,6 +134,120 @@ TEST_F(IsolationTest, RefusesWhatNeedsPrivilege) {
          "(echo b > /proc/sysrq-trigger) 2>/dev/null && echo sysrq; chown 0 /tmp 2>/dev/null && echo chown; "
          "ip link set lo down 2>/dev/null && echo link down; echo done"),
       "done\n");
+}
+
+// Each line is tried by number or by ctypes, so that it is the kernel that answers.
+constexpr std::string_view kCalls = R"(#!/usr/bin/python3
+import ctypes, errno, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*arguments):
+    ctypes.set_errno(0)
+    result = libc.syscall(*[ctypes.c_ulong(a & (1 << 64) - 1) for a in arguments])
+    return "ok" if result >= 0 else errno.errorcode.get(ctypes.get_errno(), ctypes.get_errno())
+def socket(*arguments):
+    ctypes.set_errno(0)
+    result = libc.socket(*arguments)
+    return "ok" if result >= 0 else errno.errorcode[ctypes.get_errno()]
+SOCKET = {"x86_64": 41}.get(platform.machine(), 198)
+SOCKETPAIR = {"x86_64": 53}.get(platform.machine(), 199)
+)";
+
+TEST_F(IsolationTest, RefusesSystemCallsThatFunctionsHaveNoBusinessWith) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  CodeDirectory code;
+  const auto number = [](const char* name, long value) {
+    return "print('" + std::string(name) + "', call(" + std::to_string(value) + ", 0, 0, 0, 0, 0))\n";
+  };
+  code.file("bootstrap",
+            std::string(kCalls) + number("clone3", SYS_clone3) + number("io_uring", SYS_io_uring_setup) +
+                number("userfaultfd", SYS_userfaultfd) + number("bpf", SYS_bpf) + number("perf", SYS_perf_event_open) +
+                number("keyctl", SYS_keyctl) + number("add_key", SYS_add_key) + number("ptrace", SYS_ptrace) +
+                number("mount", SYS_mount) + number("open_tree", SYS_open_tree) +
+                number("handle", SYS_open_by_handle_at) + number("setns", SYS_setns) +
+                number("module", SYS_init_module) + number("kexec", SYS_kexec_load) + number("younger", 900) +
+                "print('unshare', {call(272 if platform.machine() == 'x86_64' else 97, f) for f in "
+                "(1 << 17, 1 << 25, 1 << 26, 1 << 27, 1 << 28, 1 << 29, 1 << 30, 1 << 7)})\n");
+  EXPECT_EQ(run_in({.id = next_id(), .tmp_bytes = 1 << 20, .task = code.descriptor()},
+                   {.candidates = {"/var/task/bootstrap"}, .variables = {"PATH=/usr/bin"}, .working_directory = "/"}),
+            "clone3 ENOSYS\nio_uring ENOSYS\nuserfaultfd ENOSYS\nbpf EPERM\nperf EPERM\nkeyctl EPERM\nadd_key EPERM\n"
+            "ptrace EPERM\nmount EPERM\nopen_tree EPERM\nhandle EPERM\nsetns EPERM\nmodule EPERM\nkexec EPERM\n"
+            "younger ENOSYS\nunshare {'EPERM'}\n");
+}
+
+TEST_F(IsolationTest, HasSocketsOfTheUsualFamiliesOnly) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  CodeDirectory code;
+  code.file("bootstrap", std::string(kCalls) +
+                             "print([f for f in range(64) if socket(f, 2 if f in (2, 10) else 3 if f == 16 else 1, 0) "
+                             "== 'ok'], {socket(f, 3, 0) for f in (17, 38, 40, 15)},\n"
+                             "  call(SOCKET, 40 | 1 << 32, 1, 0), {call(SOCKET, 16, 3, p) for p in (4, 9, 12, 15)},\n"
+                             "  {call(SOCKET, 2, 5, 132), call(SOCKET, 2, 5, 132 | 1 << 32)},\n"
+                             "  socket(2, 3, 1), call(SOCKETPAIR, 30, 1, 0, 0))\n");
+  EXPECT_EQ(
+      run_in({.id = next_id(), .tmp_bytes = 1 << 20, .task = code.descriptor()},
+             {.candidates = {"/var/task/bootstrap"}, .variables = {"PATH=/usr/bin"}, .working_directory = "/"}),
+      "[1, 2, 10, 16] {'EAFNOSUPPORT'} EAFNOSUPPORT {'EPROTONOSUPPORT'} {'EPROTONOSUPPORT'} EPERM EAFNOSUPPORT\n");
+}
+
+TEST_F(IsolationTest, CannotReachOutOfTheFileWall) {
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1);
+  if (version < 6) GTEST_SKIP() << "this kernel's Landlock is of version " << version << ", 6 is needed to see it";
+  EXPECT_EQ(sh("kill -0 1 2>/dev/null && echo reached the init; mkdir -p /tmp/a/b /tmp/c; echo x > /tmp/a/b/f; "
+               "mv /tmp/a/b/f /tmp/c/g && ln /tmp/c/g /tmp/a/h && cat /tmp/a/h; sleep 1000 & kill -0 $! && kill $! && "
+               "echo own"),
+            "x\nown\n");
+}
+
+TEST_F(IsolationTest, LetsEveryLanguageStartWithItsThreads) {
+  struct Language {
+    const char* program;
+    const char* line;
+  };
+  constexpr std::array languages = {
+      Language{"/usr/bin/python3",
+               "python3 -c 'import threading as t,subprocess as s; x=[t.Thread(target=len,args=(\"\",)) "
+               "for _ in range(20)]; [i.start() for i in x]; [i.join() for i in x]; "
+               "print(s.check_output([\"echo\",\"python\"]).decode(),end=\"\")'"},
+      Language{"/usr/bin/node",
+               "node -e 'new (require(\"worker_threads\").Worker)(\"console.log(\\\"node\\\")\","
+               "{eval:true})'"},
+      Language{"/usr/bin/perl", "perl -e 'print fork ? (wait && \"perl\\n\") : \"\"'"},
+      Language{"/usr/bin/ruby", "ruby -e '10.times.map{Thread.new{}}.each(&:join); puts `echo ruby`'"},
+      Language{"/usr/bin/php", "php -r 'echo shell_exec(\"echo php\");'"},
+  };
+  for (const Language& language : languages) {
+    if (::access(language.program, X_OK) != 0) continue;
+    const std::string name = std::filesystem::path(language.program).filename();
+    EXPECT_EQ(sh(std::string(language.line) + " 2>&1"), (name == "python3" ? "python" : name) + "\n");
+  }
+  if (::access("/usr/bin/java", X_OK) == 0 && ::access("/usr/bin/javac", X_OK) == 0) {
+    EXPECT_EQ(
+        sh("cd /tmp; cat > Hello.java <<'END'\npublic class Hello { public static void main(String[] a) throws "
+           "Exception { Thread[] t = new Thread[20]; for (int i = 0; i < 20; i++) { t[i] = new Thread(() -> {}); "
+           "t[i].start(); } for (Thread x : t) x.join(); System.out.println(new String(new ProcessBuilder(\"echo\", "
+           "\"java\").start().getInputStream().readAllBytes()).trim()); } }\nEND\n"
+           "java -XX:-UsePerfData Hello.java 2>&1"),
+        "java\n");
+  }
+}
+
+TEST_F(IsolationTest, LetsAGoProgramStart) {
+  if (::access("/usr/bin/go", X_OK) != 0) GTEST_SKIP() << "needs go";
+  CodeDirectory code;
+  code.file(
+      "main.go",
+      "package main\nimport (\"os/exec\"; \"fmt\"; \"sync\"; \"net\")\nfunc main() { var g sync.WaitGroup\n for i := "
+      "0; "
+      "i < 50; i++ { g.Add(1); go g.Done() }\n g.Wait()\n l, e := net.Listen(\"tcp\", \"127.0.0.1:0\")\n if e != nil "
+      "{ fmt.Println(e) } else { l.Close() }\n o, e := exec.Command(\"echo\", \"go\").Output()\n fmt.Print(string(o)); "
+      "if e != nil { fmt.Println(e) } }\n");
+  const std::string build = "cd " + code.path() +
+                            " && HOME=$PWD GOCACHE=$PWD/cache GOFLAGS=-mod=mod GO111MODULE=off go build -o bootstrap "
+                            "main.go > log 2>&1";
+  if (std::system(build.c_str()) != 0) GTEST_SKIP() << "go does not build here";  // NOLINT
+  EXPECT_EQ(run_in({.id = next_id(), .tmp_bytes = 1 << 20, .task = code.descriptor()},
+                   {.candidates = {"/var/task/bootstrap"}, .variables = {"PATH=/usr/bin"}, .working_directory = "/"}),
+            "go\n");
 }
 
 TEST_F(IsolationTest, CannotGainPrivilegeBySetuidPrograms) {

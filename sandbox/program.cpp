@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/system.h"
+#include "sandbox/file_wall.h"
 
 namespace ogni::sandbox {
 
@@ -49,6 +50,7 @@ struct Prepared {
   Strength strength = Strength::kNamespace;
   int log = -1;
   pid_t parent = -1;
+  const Walls* walls = nullptr;
 };
 
 struct Problem {
@@ -103,6 +105,13 @@ Problem become_program(const Prepared& prepared) {
   ::sched_setscheduler(0, SCHED_BATCH, &no_priority);
   if (::chdir(prepared.working_directory) != 0) return {Step::kWorkingDirectory, errno};
   ::sigprocmask(SIG_SETMASK, &prepared.no_signals, nullptr);
+  const Walls& walls = *prepared.walls;
+  if (walls.files >= 0) {
+    if (const int error = enter_file_wall(walls.files); error != 0) return {Step::kOther, error};
+  }
+  if (!walls.system_calls.empty()) {
+    if (const int error = enter_system_call_filter(walls.system_calls); error != 0) return {Step::kOther, error};
+  }
   ::execve(prepared.file.c_str(), prepared.arguments.data(), prepared.variables.data());
   return {Step::kExecute, errno};
 }
@@ -153,7 +162,7 @@ std::optional<std::string> first_regular_file(const std::vector<std::string>& ca
 
 }  // namespace
 
-std::variant<pid_t, StartFailed> start_program(const Program& program, Strength strength, int log) {
+std::variant<pid_t, StartFailed> start_program(const Program& program, Strength strength, int log, const Walls& walls) {
   using Step = StartFailed::Step;
   mode_t mode = 0;
   const auto path = first_regular_file(program.candidates, mode);
@@ -164,6 +173,7 @@ std::variant<pid_t, StartFailed> start_program(const Program& program, Strength 
   Prepared prepared;
   prepared.strength = strength;
   prepared.log = log;
+  prepared.walls = &walls;
   prepared.parent = ::getpid();
   ::sigemptyset(&prepared.no_signals);
   if (strength == Strength::kNamespace || !run_by_bash(*path, prepared)) {

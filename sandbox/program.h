@@ -7,11 +7,18 @@
 
 #include "sandbox/environment.h"
 #include "sandbox/launcher.h"
+#include "sandbox/system_call_filter.h"
 
 namespace ogni::sandbox {
 
+// What a program is put behind, just before it is executed. Borrowed; empty, or -1, = none.
+struct Walls {
+  const SystemCallFilter& system_calls;
+  int files = -1;
+};
+
 // Executes `program` in a child of the caller, which must be single-threaded and block all signals. Standard output and
 // error are `log`; nothing else that is open reaches the program. Returns when it has been executed or has failed.
-std::variant<pid_t, StartFailed> start_program(const Program& program, Strength strength, int log);
+std::variant<pid_t, StartFailed> start_program(const Program& program, Strength strength, int log, const Walls& walls);
 
 }  // namespace ogni::sandbox
