@@ -21,7 +21,9 @@ class Deploy : public testing::Test {
     folder_.write("hello/hello.sh", "handler() { echo hi; }\n");
   }
 
-  ProgramRun run(const std::vector<std::string>& arguments) { return run_ogni(arguments, {{"OGNI_ENDPOINT", server_.url()}}); }
+  ProgramRun run(const std::vector<std::string>& arguments) {
+    return run_ogni(arguments, {{"OGNI_ENDPOINT", server_.url()}});
+  }
   ProgramRun deploy(std::vector<std::string> arguments = {}) {
     arguments.insert(arguments.begin(), {"deploy", path()});
     return run(arguments);
