@@ -2,72 +2,126 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "embedded/python_worker.h"
-#include "protocol/runtime_api.h"
+#include "bootstrap/exec_way.h"
+#include "bootstrap/worker_command.h"
+#include "bootstrap/worker_way.h"
 
 namespace ogni::bootstrap {
 namespace {
 
-// Runs what descriptor 5 holds, under the name that a traceback shall show for it. The argument is where layers are.
-constexpr const char* kPythonLoader =
-    "import os,sys\n"
-    "s=b''\n"
-    "while c:=os.read(5,65536):s+=c\n"
-    "os.close(5)\n"
-    "f='/var/runtime/bootstrap'\n"
-    "exec(compile(s,f,'exec'),{'__name__':'ogni_worker','__file__':f,'_options':{'opt':sys.argv[1]}})\n";
+Choice none(std::string reason) { return {nullptr, std::move(reason)}; }
 
-std::string variable(const char* name, std::string fallback = {}) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::move(fallback) : value;
+Choice worker(WorkerCommand command, const Settings& settings, std::string reason) {
+  reason += "; its worker is " + command.arguments.front();
+  return {std::make_unique<WorkerWay>(std::move(command), settings.function_environment()), std::move(reason)};
 }
 
-// -B: nothing is written beside the function's code, wherever that lies.
-WorkerCommand python(std::string interpreter) {
-  return {{std::move(interpreter), "-B", "-c", kPythonLoader, variable("OGNI_OPT", "/opt")}, embedded::python_worker};
-}
-
-std::string_view file_name(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
-}  // namespace
-
-Choice choose_worker() {
-  if (const std::string own = variable("OGNI_WORKER"); !own.empty()) {
-    return {{{own}, {}}, "OGNI_WORKER names " + own};
+Choice language_worker(const Language& language, const Settings& settings, const std::string& reason) {
+  std::string interpreter = find_interpreter(language, settings);
+  if (interpreter.empty()) {
+    std::string directories;
+    for (const std::string& directory : settings.search_path()) directories += " " + directory;
+    return none(reason + ", but there is no " + list(language.interpreters, " or ") + " in" + directories);
   }
-  if (const std::string interpreter = variable("OGNI_INTERPRETER"); !interpreter.empty()) {
-    if (!file_name(interpreter).starts_with("python")) {
-      return {{}, "OGNI_INTERPRETER names " + interpreter + ", for which there is no worker"};
-    }
-    return {python(interpreter), "OGNI_INTERPRETER names " + interpreter};
+  return worker(worker_command(language, std::move(interpreter), settings), settings, reason);
+}
+
+Choice named_interpreter(const std::string& interpreter, const Settings& settings) {
+  const Language* language = language_of_interpreter(interpreter);
+  const std::string reason = "OGNI_INTERPRETER names " + interpreter;
+  if (language == nullptr) return none(reason + ", for which there is no worker");
+  return worker(worker_command(*language, interpreter, settings), settings, reason);
+}
+
+Choice named_language(const std::string& name, const Settings& settings) {
+  const Language* language = language_named(name);
+  if (language != nullptr) return language_worker(*language, settings, "OGNI_LANGUAGE is " + name);
+  std::string names;
+  for (const Language& each : languages()) names += std::string(names.empty() ? "" : ", ") + each.name;
+  return none("OGNI_LANGUAGE is " + name + ", for which there is no worker; there are: " + names);
+}
+
+// The user's own worker; what cannot be found is refused by its start.
+Choice own_worker(const std::string& name, const Settings& settings) {
+  std::string program = settings.find_program(name);
+  WorkerCommand command;
+  command.arguments.push_back(program.empty() ? name : std::move(program));
+  return worker(std::move(command), settings, "OGNI_WORKER names " + name);
+}
+
+Choice exec(std::vector<std::string> words, const Settings& settings, std::string reason) {
+  const std::string program = words.empty() ? std::string() : settings.find_program(words.front());
+  if (program.empty()) {
+    const std::string name = words.empty() ? "(nothing)" : words.front();
+    return none(reason + ": there is no executable file " + name + " in " + settings.task_root() +
+                ", its bin/ or PATH");
   }
-  const std::string handler = variable(protocol::variable::kHandler);
+  words.front() = program;
+  std::string type = settings.text("exec.content_type");
+  ExecCommand command{std::move(words), type.empty() ? "application/json" : std::move(type)};
+  return {std::make_unique<ExecWay>(std::move(command), settings.function_environment()),
+          std::move(reason) + ": " + program + " is executed for each invocation"};
+}
+
+Choice exec_command(const std::string& line, const Settings& settings, const std::string& reason) {
+  std::vector<std::string> words;
+  if (!split_command(line, words)) return none(reason + ": a quote or a backslash is left open in " + line);
+  return exec(std::move(words), settings, reason);
+}
+
+std::string looked_for(const Settings& settings) {
+  const std::string& handler = settings.handler();
+  const std::string root = settings.task_root() + "/";
+  std::string text = "handler '" + handler + "': ";
+  if (!handler.empty() && ::access((root + handler).c_str(), F_OK) == 0) {
+    text += root + handler + " is there and is not an executable file (chmod 755); ";
+  }
   std::string module = handler.substr(0, handler.rfind('.'));
   for (char& c : module) {
     if (c == '.') c = '/';
   }
-  const std::string file = variable(protocol::variable::kTaskRoot, "/var/task") + "/" + module + ".py";
-  if (!module.empty() && ::access(file.c_str(), R_OK) == 0) {
-    return {python("/usr/bin/python3"), "the handler's file is " + file};
+  std::string files;
+  for (const Language& language : languages()) {
+    files += (files.empty() ? root + module + "." : ", .") + list(language.extensions, ", .");
   }
-  return {{},
-          "handler '" + handler + "': there is no " + file + ", and neither OGNI_WORKER nor OGNI_INTERPRETER is set"};
+  return text + "there is no " + files + ", no executable file " + root + handler +
+         ", and neither OGNI_WORKER, OGNI_INTERPRETER, OGNI_LANGUAGE nor OGNI_EXEC_COMMAND is set";
 }
 
-std::vector<std::string> worker_environment() {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const std::string_view name = text.substr(0, text.find('='));
-    if (!name.starts_with("OGNI_") && name != protocol::variable::kTraceId) result.emplace_back(text);
+Choice choose_worker(const Settings& settings) {
+  if (const std::string own = settings.text("worker"); !own.empty()) return own_worker(own, settings);
+  if (const std::string path = settings.text("interpreter"); !path.empty()) return named_interpreter(path, settings);
+  if (const std::string name = settings.text("language"); !name.empty()) return named_language(name, settings);
+  const HandlerFile file = find_handler(settings);
+  if (file.language == nullptr) return none(looked_for(settings));
+  return language_worker(*file.language, settings, "the handler's file is " + file.path);
+}
+
+Choice choose_exec(const Settings& settings) {
+  const std::string line = settings.text("exec.command");
+  if (!line.empty()) return exec_command(line, settings, "OGNI_EXEC_COMMAND");
+  return exec_command(settings.handler(), settings, "the handler's name");
+}
+
+}  // namespace
+
+Choice choose(const Settings& settings) {
+  const std::string way = settings.text("way");
+  if (way == "worker") return choose_worker(settings);
+  if (way == "exec") return choose_exec(settings);
+  if (!way.empty()) return none("OGNI_WAY is " + way + "; it can be worker or exec");
+  for (const char* name : {"worker", "interpreter", "language"}) {
+    if (!settings.text(name).empty()) return choose_worker(settings);
   }
-  return result;
+  if (!settings.text("exec.command").empty()) return choose_exec(settings);
+  const std::string& handler = settings.handler();
+  if (!handler.empty() && is_executable(settings.task_root() + "/" + handler)) {
+    return exec({"./" + handler}, settings, "the handler is an executable file");
+  }
+  return choose_worker(settings);
 }
 
 }  // namespace ogni::bootstrap

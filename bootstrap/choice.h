@@ -1,24 +1,19 @@
-// Which worker serves this function.
-//
-// In this order: OGNI_WORKER (the path of a worker of the user's own), OGNI_INTERPRETER (set by the service for a
-// managed runtime: /usr/bin/python3.N), the file of the handler in LAMBDA_TASK_ROOT (app.py for `app.handler`).
+// Which way calls this function's handler. The rules, in their order, are in docs/bootstrap.md.
 #pragma once
 
+#include <memory>
 #include <string>
-#include <vector>
 
-#include "bootstrap/worker.h"
+#include "bootstrap/settings.h"
+#include "bootstrap/way.h"
 
 namespace ogni::bootstrap {
 
 struct Choice {
-  WorkerCommand command;  // no arguments: nothing was found
-  std::string reason;     // why this one; or what was looked for
+  std::unique_ptr<Way> way;  // null: none
+  std::string reason;        // why this one; or what was looked for
 };
 
-Choice choose_worker();
-
-// This process's variables less those that are Ogni's own ("OGNI_...") or belong to one invocation.
-std::vector<std::string> worker_environment();
+Choice choose(const Settings& settings);
 
 }  // namespace ogni::bootstrap

@@ -12,15 +12,17 @@
 #include <string_view>
 #include <vector>
 
+#include "bootstrap/descriptor.h"
 #include "bootstrap/frame.h"
 
 namespace ogni::bootstrap {
 
-// What to start. `arguments[0]` is the path of the program. `script`, where not empty, can be read from descriptor 5;
-// at most 64 KiB, and it lives as long as the program (it is embedded).
+// What to start. `arguments[0]` is the path of the program. Where there is a script (embedded, or the path of a file), the
+// worker can read it from descriptor 5.
 struct WorkerCommand {
   std::vector<std::string> arguments;
-  std::string_view script;
+  std::string_view script = {};
+  std::string script_path = {};
 };
 
 class Worker {
@@ -52,7 +54,7 @@ class Worker {
   int wait_status() const { return wait_status_; }
 
  private:
-  Worker(pid_t process, int requests, int replies);
+  Worker(pid_t process, Descriptor requests, Descriptor replies);
 
   enum class Ready { kReplies, kRequests, kDeath };
   Ready wait(bool writable) const;
@@ -65,9 +67,9 @@ class Worker {
   void end(Patience patience);
 
   pid_t process_;
-  int process_descriptor_ = -1;
-  int requests_;
-  int replies_;
+  Descriptor process_descriptor_;  // none where the kernel has none
+  Descriptor requests_;
+  Descriptor replies_;
   int wait_status_ = 0;
   bool delivered_ = false;
   FrameReader reader_;

@@ -6,14 +6,18 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/embedded"
-cmake -DINPUT="$root/bootstrap/workers/python.py" -DOUTPUT="$work/embedded/python_worker.h" -DVARIABLE=python_worker \
-  -P "$root/cmake/embed.cmake" || exit 1
+for worker in "$root"/bootstrap/workers/*; do
+  case "$worker" in *.cpp | *.h | *.md | *_test.* | *__pycache__) continue ;; esac
+  name="$(basename "${worker%%.*}")_worker"
+  cmake -DINPUT="$worker" -DOUTPUT="$work/embedded/$name.h" -DVARIABLE="$name" -P "$root/cmake/embed.cmake" || exit 1
+done
 
 tried=0 failed=0
 for compiler in g++-12 clang++-14 clang++-19; do
   command -v "$compiler" >/dev/null || continue
   tried=$((tried + 1))
-  for source in "$root"/runtime/*.cpp "$root"/bootstrap/*.cpp "$root"/examples/hello-cpp/main.cpp; do
+  for source in "$root"/runtime/*.cpp "$root"/bootstrap/*.cpp "$root"/bootstrap/workers/*.cpp \
+    "$root"/examples/hello-cpp/main.cpp; do
     case "$source" in *_test.cpp | *_bench.cpp | *_fuzz.cpp) continue ;; esac
     "$compiler" -std=c++20 -fsyntax-only -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -DOGNI_VERSION='"test"' \
       -I"$root" -I"$root/runtime/include" -I"$work" "$source" || {

@@ -1,0 +1,36 @@
+// The languages that have a worker in workers/, and how each is started. workers/table.cpp is the list: a new language is
+// a file beside it and one entry.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace ogni::bootstrap {
+
+// Unused places are null.
+using Words = std::array<const char*, 8>;
+
+struct Language {
+  const char* name;  // OGNI_LANGUAGE
+  // Of the handler's file, without the dot: `hello.handler` is served by "sh" where hello.sh is in the task root.
+  Words extensions;
+  // Where not null: a file with this extension in the task root or its lib/ serves handlers of the form Class::method.
+  const char* archive_extension = nullptr;
+  // Names of programs, the best first; OGNI_INTERPRETER is one of them if it is so called but for digits at the end.
+  Words interpreters;
+  // What follows the interpreter on the command line. Replaced within a word: {script} by a path that can be read from
+  // start to end, again and again; {directory} by the directory that it lies in (kFile); {opt} by where layers are.
+  Words arguments;
+  // A file of this name in /opt/ogni/workers/ is used instead of the embedded one.
+  const char* file_name;
+  std::string_view script;
+  // kMemory: {script} is /proc/self/fd/5; also the interpreter may read descriptor 5. kFile: a file of the name above in
+  // a directory of its own below /tmp, for an interpreter that wants an extension or opens it more than once by name.
+  enum class Handover { kMemory, kFile };
+  Handover handover = Handover::kMemory;
+};
+
+std::span<const Language> languages();
+
+}  // namespace ogni::bootstrap

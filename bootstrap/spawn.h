@@ -1,0 +1,39 @@
+// Starts a program without a shell and without copying this process (vfork): the page tables of a bootstrap with a large
+// event would cost more than the start of a small program.
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ogni::bootstrap {
+
+// `from` is this process's and at or above kOwnDescriptorMin, `to` is below.
+struct Placement {
+  int from;
+  int to;
+};
+
+struct Spawn {
+  const std::vector<std::string>& arguments;    // the first is the path of the program
+  const std::vector<std::string>& environment;  // "NAME=value"
+  std::span<const Placement> descriptors;       // beside these the child has stdin (empty), stdout and stderr
+  const char* directory = nullptr;              // null: this process's
+};
+
+// The child leads a process group of its own, and is killed when this process ends. -1: errno says why, also where it
+// is the program that could not be executed.
+pid_t spawn(const Spawn& plan);
+
+// Null-terminated, as execve(2) takes them; valid while `texts` is unchanged.
+std::vector<char*> pointers(const std::vector<std::string>& texts);
+
+// pidfd_open(2); -1 where the kernel has none (before 5.3).
+int open_process(pid_t process);
+
+// "exit status 1", "signal: killed", as the platform words it; empty for exit status 0.
+std::string describe_end(int wait_status);
+
+}  // namespace ogni::bootstrap

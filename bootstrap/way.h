@@ -1,0 +1,31 @@
+// One way to call a handler. main.cpp chooses one (choice.h), starts it, and gives it one invocation after the other.
+#pragma once
+
+#include <optional>
+
+#include "bootstrap/report.h"
+#include "runtime/client.h"
+
+namespace ogni::bootstrap {
+
+struct StartFailure {
+  ErrorReport report;
+  // Of a process that ended by itself before it was ready, as waitpid(2) gives it: this program ends the same way, and
+  // the platform reports that.
+  std::optional<int> wait_status;
+};
+
+class Way {
+ public:
+  Way() = default;
+  Way(const Way&) = delete;
+  Way& operator=(const Way&) = delete;
+  virtual ~Way() = default;
+
+  // Before the first poll: what is done once.
+  virtual std::optional<StartFailure> start() = 0;
+  // Calls the handler with client.invocation() and answers it.
+  virtual runtime::Client::Answer serve(runtime::Client& client) = 0;
+};
+
+}  // namespace ogni::bootstrap

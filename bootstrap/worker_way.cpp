@@ -1,0 +1,79 @@
+#include "bootstrap/worker_way.h"
+
+#include <charconv>
+#include <cstdio>
+
+namespace ogni::bootstrap {
+
+using runtime::Client;
+using runtime::Invocation;
+
+std::optional<StartFailure> WorkerWay::start() {
+  worker_ = Worker::start(command_, environment_);
+  if (!worker_) {
+    return StartFailure{plain_report("Runtime.InvalidEntrypoint", "cannot start " + command_.arguments.front()), {}};
+  }
+  const Worker::Outcome outcome = worker_->await_first();
+  if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") return std::nullopt;
+  StartFailure failure;
+  if (outcome == Worker::Outcome::kDied) {
+    failure = {exit_report(worker_->death(), ""), worker_->wait_status()};
+  } else {
+    failure.report = worker_->reply().kind() == "init-error" ? report_of(worker_->reply()) : protocol_report();
+  }
+  worker_.reset();
+  return failure;
+}
+
+std::string_view WorkerWay::make_frame(const Invocation& invocation) {
+  char digits[24];
+  const char* end = std::to_chars(digits, digits + sizeof digits, invocation.deadline_ms).ptr;
+  writer_.clear();
+  writer_.field("request_id", invocation.request_id);
+  writer_.field("deadline_ms", {digits, static_cast<std::size_t>(end - digits)});
+  writer_.field("invoked_function_arn", invocation.invoked_function_arn);
+  writer_.field("trace_id", invocation.trace_id);
+  writer_.field("client_context", invocation.client_context);
+  writer_.field("cognito_identity", invocation.cognito_identity);
+  writer_.field("tenant_id", invocation.tenant_id);
+  writer_.field("content_type", invocation.content_type);
+  return writer_.finish("invoke", invocation.event.size());
+}
+
+Client::Answer WorkerWay::answer(Client& client) {
+  const FrameReader& reply = worker_->reply();
+  if (reply.kind() == "result") {
+    const std::string_view type = reply.field("content_type");
+    return client.respond(reply.body(), type.empty() ? "application/json" : type);
+  }
+  const bool spoke_protocol = reply.kind() == "error";
+  const ErrorReport report = spoke_protocol ? report_of(reply) : protocol_report();
+  const Client::Answer answered = client.fail(report.type, report.json());
+  if (!spoke_protocol) worker_.reset();
+  return answered;
+}
+
+Client::Answer WorkerWay::serve(Client& client) {
+  const Invocation& invocation = client.invocation();
+  const std::string_view frame = make_frame(invocation);
+  // A worker found dead before the event reached it has cost nothing yet: a second one gets the event.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (!worker_) {
+      if (const auto failure = start()) return client.fail(failure->report.type, failure->report.json());
+    }
+    const Worker::Outcome outcome = worker_->exchange(frame, invocation.event);
+    if (outcome == Worker::Outcome::kReply) return answer(client);
+    const bool delivered = worker_->delivered();
+    const ErrorReport report =
+        outcome == Worker::Outcome::kDied ? exit_report(worker_->death(), invocation.request_id) : protocol_report();
+    worker_.reset();
+    if (delivered) {
+      std::fprintf(stderr, "%s\n", report.message.c_str());
+      return client.fail(report.type, report.json());
+    }
+  }
+  const ErrorReport report = exit_report("", invocation.request_id);
+  return client.fail(report.type, report.json());
+}
+
+}  // namespace ogni::bootstrap
