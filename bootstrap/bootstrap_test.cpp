@@ -293,6 +293,22 @@ TEST_F(OwnWorker, IsReplacedWhenItLeavesTheProtocol) {
   }
 }
 
+TEST_F(OwnWorker, StreamsAReply) {
+  start_worker(std::string(kRead) +
+               "  printf 'stream 24 2\\ncontent_type=text/plain\\nabchunk 0 3\\ncde' >&4\n"
+               "  case $event in\n    error) printf 'error 9 4\\ntype=Bad\\nlate' >&4;;\n    die) exit 7;;\n"
+               "    garbage) echo nonsense >&4;;\n    result) echo 'result 0 0' >&4;;\n"
+               "    *) printf 'chunk 0 0\\nend 0 1\\nf' >&4;;\n  esac\ndone\n");
+  const Request whole = invoke("1");
+  EXPECT_EQ(whole.body, "abcdef");
+  EXPECT_EQ(whole.field("Content-Type"), "text/plain");
+  EXPECT_NE(invoke("error").body.find(R"("errorMessage":"late","errorType":"Bad")"), std::string::npos);
+  EXPECT_NE(invoke("die").body.find("exit status 7"), std::string::npos);
+  EXPECT_NE(invoke("garbage").body.find("Runtime.InvalidWorkerReply"), std::string::npos);
+  EXPECT_NE(invoke("result").body.find("Runtime.InvalidWorkerReply"), std::string::npos);
+  EXPECT_EQ(invoke("1").body, "abcdef");
+}
+
 TEST_F(OwnWorker, ThatCannotStartIsAFailedInitialisation) {
   variables_["OGNI_WORKER"] = directory_ / "absent";
   start("hello.handler");

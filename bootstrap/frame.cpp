@@ -32,7 +32,6 @@ std::string_view FrameWriter::finish(std::string_view kind, std::size_t body_byt
 
 FrameReader::Space FrameReader::space() {
   if (state_ != State::kIncomplete) return {nullptr, 0};
-  // Before the line is there no more than one frame can come, since the peer waits for an answer to it.
   const std::size_t end = line_bytes_ == 0 ? data_.size() : line_bytes_ + head_bytes_ + body_bytes_;
   return {data_.data() + size_, end - size_};
 }
@@ -41,8 +40,8 @@ FrameReader::State FrameReader::commit(std::size_t bytes) {
   size_ += bytes;
   if (line_bytes_ == 0 && (parse_line() == State::kFailed || line_bytes_ == 0)) return state_;
   const std::size_t end = line_bytes_ + head_bytes_ + body_bytes_;
-  if (size_ > end) return state_ = State::kFailed;  // nobody asked for a second frame
-  if (size_ == end) return state_ = State::kDone;
+  if (size_ > end && !is_followed()) return state_ = State::kFailed;  // nobody asked for a second frame
+  if (size_ >= end) return state_ = State::kDone;
   if (data_.size() < end) data_.resize(end);
   return state_;
 }
@@ -62,6 +61,15 @@ FrameReader::State FrameReader::parse_line() {
   kind_bytes_ = first;
   line_bytes_ = end + 1;
   return state_;
+}
+
+FrameReader::State FrameReader::next() {
+  const std::size_t end = line_bytes_ + head_bytes_ + body_bytes_;
+  const std::size_t rest = size_ - end;
+  std::copy(data_.begin() + static_cast<std::ptrdiff_t>(end), data_.begin() + static_cast<std::ptrdiff_t>(size_),
+            data_.begin());
+  reset();
+  return commit(rest);
 }
 
 void FrameReader::reset() {

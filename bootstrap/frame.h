@@ -24,7 +24,7 @@ class FrameWriter {
   std::string frame_;
 };
 
-// Reads frames from bytes split anywhere. Hands out where the next bytes belong, so a body is read into its place.
+// Reads frames from bytes split anywhere. Only a frame of a stream may be followed by another at once. Hands out where the next bytes belong, so a body is read into its place.
 class FrameReader {
  public:
   enum class State { kIncomplete, kDone, kFailed };
@@ -42,9 +42,10 @@ class FrameReader {
 
   Space space();
   State commit(std::size_t bytes);
-  // Whether some of the next frame has come.
-  bool begun() const { return size_ > 0; }
+  // Forgets everything.
   void reset();
+  // Forgets this frame, which belongs to a stream ("stream", "chunk"), and goes on with bytes that came after it.
+  State next();
 
   State state() const { return state_; }
   // Valid until reset().
@@ -57,6 +58,7 @@ class FrameReader {
   static constexpr std::size_t kFirstBytes = 64 * 1024;
 
   State parse_line();
+  bool is_followed() const { return kind() == "stream" || kind() == "chunk"; }
 
   State state_ = State::kIncomplete;
   std::vector<char> data_;  // keeps its size: a warm frame allocates nothing

@@ -43,6 +43,39 @@ TEST(Frame, IsReadAsItWasWrittenSplitAtEveryByte) {
   }
 }
 
+TEST(Frame, OfAStreamMayBeFollowedAtOnceSplitAtEveryByte) {
+  const std::string bytes = frame("stream", "content_type", "text/html", "end 0 0\n") + frame("chunk", "", "", "") +
+                            frame("chunk", "n", "v", "second") + frame("end", "", "", "last");
+  for (std::size_t split = 0; split <= bytes.size(); ++split) {
+    FrameReader reader;
+    std::string seen;
+    // Takes one piece and counts the frames that it completes.
+    const auto take = [&](std::string_view piece) {
+      while (true) {
+        const FrameReader::Space space = reader.space();
+        const std::size_t count = std::min(space.size, piece.size());
+        if (count > 0) std::memcpy(space.data, piece.data(), count);
+        reader.commit(count);
+        piece.remove_prefix(count);
+        while (reader.state() == State::kDone && reader.kind() != "end") {
+          seen.append(reader.kind()).append(":").append(reader.body()).append("|");
+          reader.next();
+        }
+        if (piece.empty() || reader.state() != State::kIncomplete) return;
+      }
+    };
+    take(std::string_view(bytes).substr(0, split));
+    take(std::string_view(bytes).substr(split));
+    ASSERT_EQ(reader.state(), State::kDone) << split;
+    EXPECT_EQ(seen, "stream:end 0 0\n|chunk:|chunk:second|") << split;
+    EXPECT_EQ(reader.kind(), "end");
+    EXPECT_EQ(reader.body(), "last");
+  }
+  FrameReader reader;
+  feed(reader, frame("stream", "", "", "x") + frame("end", "", "", "") + frame("end", "", "", ""));
+  EXPECT_EQ(reader.next(), State::kFailed) << "nothing follows the end";
+}
+
 TEST(Frame, KeepsAFieldOnItsLine) {
   FrameWriter writer;
   writer.field("a", "1\nb=2\r\n");

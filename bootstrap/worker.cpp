@@ -91,6 +91,11 @@ Worker::Outcome Worker::exchange(std::string_view frame, std::string_view body) 
   return transfer(frame, body);
 }
 
+Worker::Outcome Worker::await_next() {
+  reader_.next();
+  return receive();
+}
+
 // Between invocations a worker is silent. What it says then would be taken for the answer to the next.
 bool Worker::spoke_or_died() const {
   pollfd watched[2] = {{replies_.get(), POLLIN, 0}, {process_descriptor_.get(), POLLIN, 0}};
@@ -140,6 +145,10 @@ Worker::Outcome Worker::transfer(std::string_view frame, std::string_view body) 
       if (ready == Ready::kReplies) return malformed();  // an answer to half a question
     }
   }
+  return receive();
+}
+
+Worker::Outcome Worker::receive() {
   while (reader_.state() == FrameReader::State::kIncomplete) {
     const Ready ready = wait(false);
     const FrameReader::Space space = reader_.space();

@@ -44,7 +44,10 @@ class Worker {
   // Sends a frame and waits for the answer to it. kDied with delivered() false when the worker was gone before.
   Outcome exchange(std::string_view frame, std::string_view body);
 
-  // Valid until the next exchange.
+  // After a reply that belongs to a stream: waits for the next one.
+  Outcome await_next();
+
+  // Valid until the next call that waits.
   const FrameReader& reply() const { return reader_; }
   // Whether anything of the last frame may have reached the worker.
   bool delivered() const { return delivered_; }
@@ -60,6 +63,7 @@ class Worker {
   Ready wait(bool writable) const;
   bool spoke_or_died() const;
   Outcome transfer(std::string_view frame, std::string_view body);
+  Outcome receive();
   Outcome died();
   Outcome malformed();
   // How long a worker may take to end by itself before it is killed.

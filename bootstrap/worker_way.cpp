@@ -46,11 +46,40 @@ Client::Answer WorkerWay::answer(Client& client) {
     const std::string_view type = reply.field("content_type");
     return client.respond(reply.body(), type.empty() ? "application/json" : type);
   }
+  if (reply.kind() == "stream") return stream(client);
   const bool spoke_protocol = reply.kind() == "error";
   const ErrorReport report = spoke_protocol ? report_of(reply) : protocol_report();
   const Client::Answer answered = client.fail(report.type, report.json());
   if (!spoke_protocol) worker_.reset();
   return answered;
+}
+
+Client::Answer WorkerWay::stream(Client& client) {
+  const std::string request_id(client.invocation().request_id);
+  const std::string type(worker_->reply().field("content_type"));
+  std::string body(worker_->reply().body());
+  while (true) {
+    const Worker::Outcome outcome = worker_->await_next();
+    const FrameReader& reply = worker_->reply();
+    const bool goes_on = outcome == Worker::Outcome::kReply && reply.kind() == "chunk";
+    if (goes_on || (outcome == Worker::Outcome::kReply && reply.kind() == "end")) {
+      body += reply.body();
+      if (goes_on) continue;
+      return client.respond(body, type.empty() ? "application/octet-stream" : type);
+    }
+    const bool is_error = outcome == Worker::Outcome::kReply && reply.kind() == "error";
+    const ErrorReport report = is_error ? report_of(reply) : failure(outcome, request_id);
+    return client.fail(report.type, report.json());
+  }
+}
+
+// Of a worker that is of no more use.
+ErrorReport WorkerWay::failure(Worker::Outcome outcome, std::string_view request_id) {
+  ErrorReport report =
+      outcome == Worker::Outcome::kDied ? exit_report(worker_->death(), request_id) : protocol_report();
+  worker_.reset();
+  std::fprintf(stderr, "%s\n", report.message.c_str());
+  return report;
 }
 
 Client::Answer WorkerWay::serve(Client& client) {
@@ -63,14 +92,11 @@ Client::Answer WorkerWay::serve(Client& client) {
     }
     const Worker::Outcome outcome = worker_->exchange(frame, invocation.event);
     if (outcome == Worker::Outcome::kReply) return answer(client);
-    const bool delivered = worker_->delivered();
-    const ErrorReport report =
-        outcome == Worker::Outcome::kDied ? exit_report(worker_->death(), invocation.request_id) : protocol_report();
-    worker_.reset();
-    if (delivered) {
-      std::fprintf(stderr, "%s\n", report.message.c_str());
+    if (worker_->delivered()) {
+      const ErrorReport report = failure(outcome, invocation.request_id);
       return client.fail(report.type, report.json());
     }
+    worker_.reset();
   }
   const ErrorReport report = exit_report("", invocation.request_id);
   return client.fail(report.type, report.json());

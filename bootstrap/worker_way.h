@@ -21,6 +21,8 @@ class WorkerWay final : public Way {
  private:
   std::string_view make_frame(const runtime::Invocation& invocation);
   runtime::Client::Answer answer(runtime::Client& client);
+  runtime::Client::Answer stream(runtime::Client& client);
+  ErrorReport failure(Worker::Outcome outcome, std::string_view request_id);
 
   WorkerCommand command_;
   std::vector<std::string> environment_;
