@@ -12,7 +12,7 @@ SECONDS_EACH ?= 60
 export BUILD_TYPE JOBS BUILD
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test serve bench lint sanitize fuzz soak install clean
+.PHONY: help setup build demo test serve languages bench lint sanitize fuzz soak install clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: ## installs what is missing, builds, runs every test
 
 serve: build ## runs the service on http://127.0.0.1:4566
 	@exec $(BUILD)/bin/ogni serve
+
+languages: build ## installs every language of examples/, runs all of them, writes the table of docs/languages.md
+	@scripts/setup languages
+	@scripts/languages --bin $(BUILD)/bin --table docs/languages.md
 
 bench: build ## measures latency, throughput, cold starts and memory beside the floor of this machine
 	@benchmarks/run.py --bin $(BUILD)/bin
