@@ -9,6 +9,8 @@ namespace ogni::protocol {
 inline constexpr std::string_view kNextPath = "/2018-06-01/runtime/invocation/next";
 inline constexpr std::string_view kInvocationPathPrefix = "/2018-06-01/runtime/invocation/";
 inline constexpr std::string_view kInitErrorPath = "/2018-06-01/runtime/init/error";
+inline constexpr std::string_view kRestoreNextPath = "/2018-06-01/runtime/restore/next";
+inline constexpr std::string_view kRestoreErrorPath = "/2018-06-01/runtime/restore/error";
 inline constexpr std::string_view kPingPath = "/2018-06-01/ping";
 
 namespace header {
@@ -32,6 +34,16 @@ inline constexpr const char* kRuntimeApi = "AWS_LAMBDA_RUNTIME_API";
 inline constexpr const char* kHandler = "_HANDLER";
 inline constexpr const char* kTaskRoot = "LAMBDA_TASK_ROOT";
 inline constexpr const char* kTraceId = "_X_AMZN_TRACE_ID";
+inline constexpr const char* kMaxConcurrency = "AWS_LAMBDA_MAX_CONCURRENCY";
+inline constexpr const char* kInitializationType = "AWS_LAMBDA_INITIALIZATION_TYPE";
+inline constexpr const char* kFunctionName = "AWS_LAMBDA_FUNCTION_NAME";
+inline constexpr const char* kFunctionVersion = "AWS_LAMBDA_FUNCTION_VERSION";
+inline constexpr const char* kFunctionMemorySize = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+inline constexpr const char* kLogGroup = "AWS_LAMBDA_LOG_GROUP_NAME";
+inline constexpr const char* kLogStream = "AWS_LAMBDA_LOG_STREAM_NAME";
+inline constexpr const char* kLogFormat = "AWS_LAMBDA_LOG_FORMAT";
+inline constexpr const char* kLogLevel = "AWS_LAMBDA_LOG_LEVEL";
+inline constexpr const char* kTelemetryLogFd = "_LAMBDA_TELEMETRY_LOG_FD";
 }  // namespace variable
 
 }  // namespace ogni::protocol

@@ -1,18 +1,13 @@
 #include "runtime/client.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <chrono>
 #include <cstdio>
-#include <thread>
+#include <ctime>
 
 #include "protocol/runtime_api.h"
 #include "runtime/http_writer.h"
+#include "runtime/report.h"
 
 namespace ogni::runtime {
 namespace {
@@ -21,43 +16,47 @@ namespace header = protocol::header;
 
 // A connection is tried this often, with waits of 0, 10, 20, 40 ... 500 ms between: two seconds in all.
 constexpr int kAttempts = 10;
-constexpr std::chrono::milliseconds kBackOffFirst{10};
-constexpr std::chrono::milliseconds kBackOffMax{500};
-// How long the platform may take to accept or acknowledge an answer.
-constexpr timeval kAnswerTimeout{60, 0};
+constexpr long kBackOffFirstMs = 10;
+constexpr long kBackOffMaxMs = 500;
 // /next answered with an error this often in a row ends the process.
 constexpr int kRefusedNextMax = 5;
+// Of an error's text, this much is logged.
+constexpr std::size_t kComplaintBytesMax = 300;
+constexpr int kTooLarge = 413;
 
+// A signal ends the wait early, which does no harm.
 void back_off(int attempt) {
   if (attempt < 2) return;
-  std::this_thread::sleep_for(std::min(kBackOffFirst * (1 << (attempt - 2)), kBackOffMax));
+  long wait_ms = kBackOffFirstMs << (attempt - 2);
+  if (wait_ms > kBackOffMaxMs) wait_ms = kBackOffMaxMs;
+  const timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1'000'000};
+  ::nanosleep(&wait, nullptr);
 }
 
-void complain(std::string_view what, int status) {
-  std::fprintf(stderr, "ogni: the Runtime API answered %.*s with status %d\n", static_cast<int>(what.size()),
-               what.data(), status);
-}
+iovec part_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
 }  // namespace
 
-Client::Client(Endpoint endpoint, std::string_view user_agent)
-    : endpoint_(std::move(endpoint)), user_agent_(user_agent), events_(kEventBytesMax), answers_(kAnswerBytesMax) {
-  RequestWriter(next_head_, "GET", protocol::kNextPath, endpoint_.authority, user_agent_).end();
-  head_.reserve(1024);
-  target_.reserve(256);
+Client::Client(const Endpoint& endpoint, std::string_view user_agent)
+    : connection_(endpoint), events_(kEventBytesMax), answers_(kAnswerBytesMax) {
+  user_agent_.append(user_agent);
+  RequestWriter(next_head_, "GET").target(protocol::kNextPath, {}, {}, endpoint.authority(), user_agent).end();
 }
-
-Client::~Client() { disconnect(); }
 
 bool Client::next() {
   invocation_ = {};
+  if (stream_ != Stream::kNone) {
+    connection_.close();
+    stream_ = Stream::kNone;
+  }
+  if (!next_head_.ok()) return false;
   for (int refused = 0; refused < kRefusedNextMax; ++refused) {
-    if (!exchange(next_head_, {}, events_, Wait::kForever)) {
-      std::fputs("ogni: the Runtime API cannot be reached\n", stderr);
+    if (!exchange(next_head_.view(), {}, events_, Connection::Wait::kForever)) {
+      if (!is_interrupted()) log_line("the Runtime API cannot be reached");
       return false;
     }
     if (events_.status() == 200 && take_invocation()) return true;
-    complain("/next", events_.status());
+    complain("/next", events_);
     if (events_.status() >= 500) return false;
     back_off(refused + 2);
   }
@@ -79,13 +78,22 @@ bool Client::take_invocation() {
                 {header::kInvocationId, invocation_.invocation_id},
                 {"Content-Type", invocation_.content_type}};
   for (const auto& field : wanted) field.value = events_.header(field.name);
-  std::from_chars(deadline.data(), deadline.data() + deadline.size(), invocation_.deadline_ms);
+  const std::int64_t deadline_ms = parse_decimal(deadline, INT64_MAX);
+  invocation_.deadline_ms = deadline_ms < 0 ? 0 : deadline_ms;
   invocation_.event = events_.body();
   return !invocation_.request_id.empty();
 }
 
 Client::Answer Client::respond(std::string_view body, std::string_view content_type) {
-  return answer("/response", "Content-Type", content_type, body);
+  const Answer answered = answer("/response", "Content-Type", content_type, body);
+  if (answered != Answer::kRefused || answers_.status() != kTooLarge) return answered;
+  // AWS has told the caller by itself and refuses this; elsewhere the caller would wait.
+  constexpr std::string_view kType = "Function.ResponseSizeTooLarge";
+  const Answer reported = answer("/error", header::kFunctionErrorType, kType,
+                                 "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size.\","
+                                 "\"errorType\":\"Function.ResponseSizeTooLarge\"}",
+                                 Quiet::kYes);
+  return reported == Answer::kFatal ? reported : Answer::kRefused;
 }
 
 Client::Answer Client::fail(std::string_view type, std::string_view body) {
@@ -93,105 +101,89 @@ Client::Answer Client::fail(std::string_view type, std::string_view body) {
 }
 
 Client::Answer Client::init_error(std::string_view type, std::string_view body) {
-  RequestWriter(head_, "POST", protocol::kInitErrorPath, endpoint_.authority, user_agent_)
+  return report(protocol::kInitErrorPath, "/init/error", type, body);
+}
+
+Client::Answer Client::restore_error(std::string_view type, std::string_view body) {
+  return report(protocol::kRestoreErrorPath, "/restore/error", type, body);
+}
+
+Client::Answer Client::restore_next() {
+  invocation_ = {};
+  RequestWriter(head_, "GET")
+      .target(protocol::kRestoreNextPath, {}, {}, connection_.authority(), user_agent_.view())
+      .end();
+  if (!head_.ok() || !exchange(head_.view(), {}, events_, Connection::Wait::kForever)) return lost();
+  if (events_.status() >= 200 && events_.status() < 300) return Answer::kAccepted;
+  complain("/restore/next", events_);
+  return events_.status() >= 500 ? Answer::kFatal : Answer::kRefused;
+}
+
+Client::Answer Client::report(std::string_view path, std::string_view what, std::string_view type,
+                              std::string_view body) {
+  RequestWriter(head_, "POST")
+      .target(path, {}, {}, connection_.authority(), user_agent_.view())
       .field("Content-Type", "application/json")
       .field(header::kFunctionErrorType, type)
       .end_with_body(body.size());
-  return post("/init/error", body);
-}
-
-Client::Answer Client::answer(std::string_view what, std::string_view type_field, std::string_view type,
-                              std::string_view body) {
-  target_.assign(protocol::kInvocationPathPrefix).append(invocation_.request_id).append(what);
-  RequestWriter writer(head_, "POST", target_, endpoint_.authority, user_agent_);
-  if (what == "/error") writer.field("Content-Type", "application/json");
-  writer.field(type_field, type).field(header::kInvocationId, invocation_.invocation_id);
-  writer.end_with_body(body.size());
   return post(what, body);
 }
 
-Client::Answer Client::post(std::string_view what, std::string_view body) {
-  if (!exchange(head_, body, answers_, Wait::kBounded)) {
-    std::fputs("ogni: the Runtime API cannot be reached\n", stderr);
-    return Answer::kFatal;
-  }
+Client::Answer Client::answer(std::string_view what, std::string_view type_field, std::string_view type,
+                              std::string_view body, Quiet quiet) {
+  RequestWriter writer(head_, "POST");
+  writer.target(protocol::kInvocationPathPrefix, invocation_.request_id, what, connection_.authority(),
+                user_agent_.view());
+  if (what == "/error") writer.field("Content-Type", "application/json");
+  writer.field(type_field, type).field(header::kInvocationId, invocation_.invocation_id);
+  writer.end_with_body(body.size());
+  return post(what, body, quiet);
+}
+
+Client::Answer Client::post(std::string_view what, std::string_view body, Quiet quiet) {
+  if (!head_.ok() || !exchange(head_.view(), body, answers_, Connection::Wait::kBounded)) return lost();
+  return judge(what, quiet);
+}
+
+Client::Answer Client::judge(std::string_view what, Quiet quiet) const {
   const int status = answers_.status();
   if (status >= 200 && status < 300) return Answer::kAccepted;
-  complain(what, status);
+  if (quiet == Quiet::kNo || status >= 500) complain(what, answers_);
   return status >= 500 ? Answer::kFatal : Answer::kRefused;
 }
 
-bool Client::exchange(std::string_view head, std::string_view body, ResponseParser& parser, Wait wait) {
+Client::Answer Client::lost() const {
+  if (!is_interrupted()) log_line("the Runtime API cannot be reached");
+  return Answer::kFatal;
+}
+
+void Client::complain(std::string_view what, const ResponseParser& parser) const {
+  char line[kComplaintBytesMax + 100];
+  const std::string_view said = slice(parser.body(), 0, kComplaintBytesMax);
+  const int bytes = std::snprintf(line, sizeof line, "the Runtime API answered %.*s with status %d: %.*s",
+                                  static_cast<int>(what.size()), what.data(), parser.status(),
+                                  static_cast<int>(said.size()), said.data());
+  if (bytes > 0) log_line({line, static_cast<std::size_t>(bytes)});
+}
+
+bool Client::exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait) {
+  const bool interruptible = wait == Connection::Wait::kForever;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     back_off(attempt);
-    if (socket_ < 0 && !connect()) continue;
+    if (!connection_.is_open() && !connection_.open()) continue;
     parser.reset();
-    const bool sent = send(head, body);
+    if (interruptible && !interrupt_.begin_wait(connection_.socket())) return false;
+    iovec parts[2] = {part_of(head), part_of(body)};
+    const bool sent = connection_.send(parts, 2);
     // A server may answer (413) before it has read all of a large body, and then close.
-    if (!receive(parser, wait)) {
-      disconnect();
-      continue;
-    }
-    if (!sent || !parser.keep_alive() || parser.excess() > 0) disconnect();
-    return true;
+    const bool received = connection_.receive(parser, wait);
+    if (interruptible) interrupt_.end_wait(connection_.socket());
+    const bool shut = interruptible && is_interrupted();
+    if (!received || !sent || shut || !parser.keep_alive() || parser.excess() > 0) connection_.close();
+    if (received) return true;
+    if (shut) return false;
   }
   return false;
-}
-
-bool Client::connect() {
-  socket_ = ::socket(endpoint_.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (socket_ < 0) return false;
-  const int on = 1;
-  ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &kAnswerTimeout, sizeof kAnswerTimeout);
-  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &kAnswerTimeout, sizeof kAnswerTimeout);
-  const auto* address = reinterpret_cast<const sockaddr*>(&endpoint_.address);
-  if (::connect(socket_, address, endpoint_.address_bytes) == 0) return true;
-  disconnect();
-  return false;
-}
-
-void Client::disconnect() {
-  if (socket_ >= 0) ::close(socket_);
-  socket_ = -1;
-}
-
-bool Client::send(std::string_view head, std::string_view body) {
-  iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
-  msghdr message = {};
-  message.msg_iov = parts;
-  message.msg_iovlen = body.empty() ? 1 : 2;
-  while (message.msg_iovlen > 0) {
-    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    auto left = static_cast<std::size_t>(sent);
-    while (message.msg_iovlen > 0 && left >= message.msg_iov->iov_len) {
-      left -= message.msg_iov->iov_len;
-      ++message.msg_iov;
-      --message.msg_iovlen;
-    }
-    if (message.msg_iovlen > 0) {
-      message.msg_iov->iov_base = static_cast<char*>(message.msg_iov->iov_base) + left;
-      message.msg_iov->iov_len -= left;
-    }
-  }
-  return true;
-}
-
-bool Client::receive(ResponseParser& parser, Wait wait) {
-  while (parser.state() == ResponseParser::State::kHead || parser.state() == ResponseParser::State::kBody) {
-    const ResponseParser::Space space = parser.space();
-    const ssize_t received = ::recv(socket_, space.data, space.size, 0);
-    if (received > 0) {
-      parser.commit(static_cast<std::size_t>(received));
-    } else if (received == 0) {
-      parser.finish();
-    } else if (errno != EINTR && !(wait == Wait::kForever && errno == EAGAIN)) {
-      return false;
-    }
-  }
-  return parser.state() == ResponseParser::State::kDone;
 }
 
 }  // namespace ogni::runtime

@@ -5,23 +5,26 @@
 // response leaves together with its head in one call and is not copied.
 //
 // A lost connection is made again with a bounded back-off and the request is repeated: /next then gives the
-// same event again, and an answer that had arrived is refused, which is harmless. next() waits without limit,
-// since the platform may freeze the process for hours; every other wait is bounded. Not thread-safe. One line
-// on stderr for what went wrong. Source: AWS Lambda Developer Guide, "Using the Lambda runtime API".
+// same event again, and an answer that had arrived is refused, which is harmless. A stream cannot be repeated: it is
+// given up. next() waits without limit, since the platform may freeze the process for hours; every other wait is
+// bounded. Not thread-safe but for interrupt(). One line on stderr for what went wrong. No exceptions and no symbol of
+// the C++ library: this is also what lies under the C ABI. Source: AWS Lambda Developer Guide, "Using the Lambda
+// runtime API".
 #pragma once
 
-#include <sys/uio.h>
-
 #include <cstdint>
-#include <string>
 #include <string_view>
 
+#include "runtime/buffer.h"
+#include "runtime/connection.h"
 #include "runtime/endpoint.h"
 #include "runtime/http_parser.h"
+#include "runtime/interrupt.h"
 
 namespace ogni::runtime {
 
-// One event and what came with it. Everything is valid until the next call of next(). Empty where absent.
+// One event and what came with it. Everything is valid until the next call of next(). Empty where absent. A NUL follows
+// each text that is not empty.
 struct Invocation {
   std::string_view request_id;
   std::string_view invoked_function_arn;
@@ -47,43 +50,86 @@ class Client {
     kFatal,    // the process shall end, non-zero: the platform failed (5xx) or is gone
   };
 
-  Client(Endpoint endpoint, std::string_view user_agent);
-  ~Client();
+  Client(const Endpoint& endpoint, std::string_view user_agent);
+  ~Client() = default;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Waits for the next event. False: the process shall end, non-zero.
+  // Waits for the next event. False: the process shall end, with 0 where is_interrupted(), else non-zero.
+  // A stream that was not ended is cut off.
   [[nodiscard]] bool next();
   const Invocation& invocation() const { return invocation_; }
 
-  // Answers the current invocation. `body` may point into the event.
+  // Answers the current invocation. `body` may point into the event. One that the platform finds too large (413) is
+  // reported to it as an error, and refused.
   [[nodiscard]] Answer respond(std::string_view body, std::string_view content_type);
   // `body` is the JSON that the caller gets; `type` ("Runtime.ExitError") is for the platform.
   [[nodiscard]] Answer fail(std::string_view type, std::string_view body);
   // Before the first next(): initialisation failed. The process shall end afterwards.
   [[nodiscard]] Answer init_error(std::string_view type, std::string_view body);
 
+  // --- A streamed response: begin, writes, then end or fail ---
+
+  // Nothing is sent before the first byte, so that a failure until then is a plain one. An empty content type means
+  // application/octet-stream. kFatal without memory, else kAccepted.
+  [[nodiscard]] Answer stream_begin(std::string_view content_type);
+  // As stream_begin() for function URLs and API Gateway. `prelude` is a JSON object with statusCode, headers, cookies;
+  // it leaves with the first byte.
+  [[nodiscard]] Answer stream_begin_http(std::string_view prelude);
+  // Sends `bytes` on their way, waiting while the platform reads more slowly than this writes. False: the platform
+  // takes no more; stop, and call stream_end().
+  [[nodiscard]] bool stream_write(std::string_view bytes);
+  // The response is complete. kRefused also where it could not be delivered whole.
+  [[nodiscard]] Answer stream_end();
+  // The invocation failed: as fail() before the first byte; later the caller gets the bytes so far and this error.
+  [[nodiscard]] Answer stream_fail(std::string_view type, std::string_view body);
+
+  // --- Snapshots ---
+
+  // Waits until the process has been restored from its snapshot. kRefused: this platform takes none; go on.
+  // kFatal also where is_interrupted().
+  [[nodiscard]] Answer restore_next();
+  [[nodiscard]] Answer restore_error(std::string_view type, std::string_view body);
+
+  // Ends a waiting next(), or the next one. An invocation that has arrived is still delivered. From any thread and from
+  // signal handlers, while this lives.
+  void interrupt() { interrupt_.raise(); }
+  bool is_interrupted() const { return interrupt_.is_raised(); }
+
  private:
-  enum class Wait { kForever, kBounded };
+  enum class Stream {
+    kNone,
+    kBegun,    // nothing was sent
+    kSending,  // the head and perhaps more was sent
+    kBroken,   // the platform takes no more
+  };
+  enum class Quiet { kNo, kYes };
 
-  Answer answer(std::string_view what, std::string_view type_field, std::string_view type, std::string_view body);
-  Answer post(std::string_view what, std::string_view body);
-  bool exchange(std::string_view head, std::string_view body, ResponseParser& parser, Wait wait);
-  bool connect();
-  void disconnect();
-  bool send(std::string_view head, std::string_view body);
-  bool receive(ResponseParser& parser, Wait wait);
+  Answer answer(std::string_view what, std::string_view type_field, std::string_view type, std::string_view body,
+                Quiet quiet = Quiet::kNo);
+  Answer post(std::string_view what, std::string_view body, Quiet quiet = Quiet::kNo);
+  Answer report(std::string_view path, std::string_view what, std::string_view type, std::string_view body);
+  Answer judge(std::string_view what, Quiet quiet) const;
+  Answer lost() const;
+  bool exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait);
   bool take_invocation();
+  void complain(std::string_view what, const ResponseParser& parser) const;
 
-  Endpoint endpoint_;
-  std::string user_agent_;
-  std::string target_;
-  std::string next_head_;  // the poll, always the same
-  std::string head_;       // of the last answer
+  Answer begin(std::string_view content_type, std::string_view prelude);
+  bool send_stream(std::string_view bytes, std::string_view end);
+  bool open_stream();
+  Answer finish_stream();
+
+  Connection connection_;
+  Interrupt interrupt_;
+  Buffer user_agent_;
+  Buffer next_head_;  // the poll, always the same
+  Buffer head_;       // of the last answer; of a stream with its prelude
+  Buffer prelude_;
   ResponseParser events_;
   ResponseParser answers_;  // apart from events_, so that the event outlives the answer
   Invocation invocation_;
-  int socket_ = -1;
+  Stream stream_ = Stream::kNone;
 };
 
 }  // namespace ogni::runtime

@@ -31,7 +31,7 @@ class ClientTest : public testing::Test {
 
 TEST(Endpoint, TakesAddressesWithAPortAndNothingElse) {
   EXPECT_EQ(parse_endpoint("127.0.0.1:9001")->address.ss_family, AF_INET);
-  EXPECT_EQ(parse_endpoint("localhost:9001")->authority, "localhost:9001");
+  EXPECT_EQ(parse_endpoint("localhost:9001")->authority(), "localhost:9001");
   EXPECT_EQ(parse_endpoint("[::1]:9001")->address.ss_family, AF_INET6);
   for (const char* bad : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:99999", "127.0.0.1:1x", ":1",
                           "::1:80", "[::1:80", "http://127.0.0.1:80", "256.0.0.1:80", "example.org:80"}) {
@@ -101,6 +101,7 @@ TEST_F(ClientTest, ReportsErrors) {
 
 TEST_F(ClientTest, GoesOnAfterARefusedAnswerAndEndsAfterAFailureOfThePlatform) {
   const char* const refusals[] = {"400 Bad Request", "403 Forbidden", "410 Gone", "413 Too Large"};
+  TestServer::Request report;
   platform([&](TestServer& server) {
     for (const char* status : refusals) {
       server.read();
@@ -108,6 +109,8 @@ TEST_F(ClientTest, GoesOnAfterARefusedAnswerAndEndsAfterAFailureOfThePlatform) {
       server.read();
       server.send_status(status, "{\"errorType\":\"X\"}");
     }
+    report = server.read().value_or(TestServer::Request{});
+    server.send_status("403 Forbidden", "{\"errorType\":\"InvalidStateTransition\"}");
     server.read();
     server.send_event("id", "{}");
     server.read();
@@ -125,6 +128,8 @@ TEST_F(ClientTest, GoesOnAfterARefusedAnswerAndEndsAfterAFailureOfThePlatform) {
   EXPECT_FALSE(client.next());
   platform_.join();
   EXPECT_EQ(server_.connections(), 1);
+  EXPECT_EQ(report.line(), "POST /2018-06-01/runtime/invocation/id/error HTTP/1.1") << "of the response that is too large";
+  EXPECT_EQ(report.field("Lambda-Runtime-Function-Error-Type"), "Function.ResponseSizeTooLarge");
 }
 
 // However the connection ends in the middle of an exchange, the request is repeated on a new one.

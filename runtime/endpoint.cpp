@@ -3,26 +3,27 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <charconv>
 #include <cstdint>
 #include <cstring>
+
+#include "runtime/buffer.h"
 
 namespace ogni::runtime {
 
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || text.size() > 255) return std::nullopt;
-  const std::string_view digits = text.substr(colon + 1);
-  std::uint16_t port = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || port == 0) return std::nullopt;
+  if (colon == std::string_view::npos || text.size() > Endpoint::kAuthorityBytesMax) return std::nullopt;
+  const std::int64_t number = parse_decimal(slice(text, colon + 1), 65535);
+  if (number <= 0) return std::nullopt;
+  const auto port = static_cast<std::uint16_t>(number);
 
   Endpoint endpoint;
-  endpoint.authority = text;
-  std::string host(text.substr(0, colon));
-  if (host == "localhost") host = "127.0.0.1";
+  std::memcpy(endpoint.authority_text, text.data(), text.size());
+  char host[Endpoint::kAuthorityBytesMax + 1] = {};
+  std::memcpy(host, text.data(), colon);
+  if (std::strcmp(host, "localhost") == 0) std::strcpy(host, "127.0.0.1");
   sockaddr_in v4 = {};
-  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+  if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
     v4.sin_port = htons(port);
     std::memcpy(&endpoint.address, &v4, sizeof v4);
@@ -30,8 +31,9 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     return endpoint;
   }
   sockaddr_in6 v6 = {};
-  if (host.size() < 2 || host.front() != '[' || host.back() != ']') return std::nullopt;
-  if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1) return std::nullopt;
+  if (colon < 2 || host[0] != '[' || host[colon - 1] != ']') return std::nullopt;
+  host[colon - 1] = '\0';
+  if (inet_pton(AF_INET6, host + 1, &v6.sin6_addr) != 1) return std::nullopt;
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(port);
   std::memcpy(&endpoint.address, &v6, sizeof v6);

@@ -4,15 +4,18 @@
 #include <sys/socket.h>
 
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace ogni::runtime {
 
 struct Endpoint {
+  static constexpr std::size_t kAuthorityBytesMax = 255;
+
   sockaddr_storage address = {};
   socklen_t address_bytes = 0;
-  std::string authority;  // as given; the Host field
+  char authority_text[kAuthorityBytesMax + 1] = {};  // as given; the Host field
+
+  std::string_view authority() const { return authority_text; }
 };
 
 // Takes an IPv4 address, an IPv6 address in brackets, or "localhost", with a port. Names are not resolved:

@@ -48,7 +48,7 @@ int hex_value(char c) {
 bool has_token(std::string_view list, std::string_view token) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
-    if (equals_ignoring_case(trim(list.substr(0, comma)), token)) return true;
+    if (equals_ignoring_case(trim(slice(list, 0, comma)), token)) return true;
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return false;
@@ -66,28 +66,27 @@ bool parse_length(std::string_view text, std::uint64_t& length) {
 
 }  // namespace
 
+bool is_token(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char); }
+
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
-ResponseParser::ResponseParser(std::size_t body_bytes_max)
-    : body_bytes_max_(body_bytes_max), input_(std::make_unique_for_overwrite<char[]>(kInputBytes)) {
-  fields_.reserve(32);
-}
+ResponseParser::ResponseParser(std::size_t body_bytes_max) : body_bytes_max_(body_bytes_max) { reset(); }
 
 ResponseParser::Space ResponseParser::space() {
   if (state_ == State::kHead) {
-    return {input_.get() + input_end_, std::min(kReadBytes, kInputBytes - input_end_)};
+    return {input_.data() + input_end_, std::min(kReadBytes, kInputBytes - input_end_)};
   }
   if (state_ != State::kBody) return {nullptr, 0};
   if (framing_ == Framing::kUntilClose) {
-    return {body_.get() + body_size_, body_capacity_ - body_size_};
+    return {body_.data() + body_.size(), body_limit() - body_.size()};
   }
   if (remaining_ > 0) {
-    return {body_.get() + body_size_, static_cast<std::size_t>(remaining_)};
+    return {body_.data() + body_.size(), static_cast<std::size_t>(remaining_)};
   }
-  return {input_.get() + input_end_, kInputBytes - input_end_};
+  return {input_.data() + input_end_, kInputBytes - input_end_};
 }
 
 ResponseParser::State ResponseParser::commit(std::size_t bytes) {
@@ -97,11 +96,11 @@ ResponseParser::State ResponseParser::commit(std::size_t bytes) {
   }
   if (state_ != State::kBody) return state_;
   if (framing_ == Framing::kUntilClose) {
-    body_size_ += bytes;
+    body_.set_size(body_.size() + bytes);
     return take_rest();
   }
   if (remaining_ > 0) {
-    body_size_ += bytes;
+    body_.set_size(body_.size() + bytes);
     remaining_ -= bytes;
   } else {
     input_end_ += bytes;
@@ -110,43 +109,49 @@ ResponseParser::State ResponseParser::commit(std::size_t bytes) {
 }
 
 ResponseParser::State ResponseParser::finish() {
-  if (state_ == State::kBody && framing_ == Framing::kUntilClose) return state_ = State::kDone;
+  if (state_ == State::kBody && framing_ == Framing::kUntilClose) return complete();
   return state_ == State::kDone ? state_ : fail();
 }
 
 ResponseParser::State ResponseParser::next_response() {
   if (state_ == State::kFailed) return state_;
   const std::size_t left = state_ == State::kDone ? input_end_ - input_begin_ : 0;
-  std::memmove(input_.get(), input_.get() + input_begin_, left);
+  std::memmove(input_.data(), input_.data() + input_begin_, left);
   reset();
   input_end_ = left;
   return left > 0 ? advance() : state_;
 }
 
 void ResponseParser::reset() {
-  state_ = State::kHead;
+  state_ = input_.reserve(kInputBytes) ? State::kHead : State::kFailed;
   input_begin_ = input_end_ = head_end_ = scanned_ = 0;
-  fields_.clear();
+  fields_count_ = 0;
   status_ = informational_ = 0;
   keep_alive_ = false;
-  body_size_ = 0;
+  body_.clear();
   remaining_ = 0;
   framing_ = Framing::kLength;
 }
 
 std::string_view ResponseParser::header(std::string_view name) const {
-  for (const Field& field : fields_) {
-    if (equals_ignoring_case(field.name, name)) return field.value;
+  for (std::size_t i = 0; i < fields_count_; ++i) {
+    if (equals_ignoring_case(fields_[i].name, name)) return fields_[i].value;
   }
   return {};
 }
 
 ResponseParser::State ResponseParser::fail() { return state_ = State::kFailed; }
 
+ResponseParser::State ResponseParser::complete() {
+  if (!body_.reserve(body_.size() + 1)) return fail();
+  body_.data()[body_.size()] = '\0';
+  return state_ = State::kDone;
+}
+
 ResponseParser::State ResponseParser::advance() {
   while (state_ == State::kHead && take_head() == State::kHead) {
     if (input_begin_ == 0) return state_;  // incomplete; otherwise a 1xx was skipped
-    std::memmove(input_.get(), input_.get() + input_begin_, input_end_ - input_begin_);
+    std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
     input_end_ -= std::exchange(input_begin_, 0);
     scanned_ = 0;
   }
@@ -154,26 +159,30 @@ ResponseParser::State ResponseParser::advance() {
     if (framing_ == Framing::kUntilClose) return take_rest();
     take_data();
     if (remaining_ > 0) return state_;
-    if (framing_ == Framing::kLength) return state_ = State::kDone;
+    if (framing_ == Framing::kLength) return complete();
     if (input_begin_ == input_end_) return state_;
-    if (!take_chunk_byte(input_[input_begin_++])) return fail();
+    if (!take_chunk_byte(input_.data()[input_begin_++])) return fail();
   }
   return state_;
 }
 
 // Stays in kHead while the head is incomplete, and with input_begin_ moved when it was a 1xx.
 ResponseParser::State ResponseParser::take_head() {
-  const std::string_view input(input_.get(), input_end_);
+  const std::string_view input(input_.data(), input_end_);
   const std::size_t end = input.find("\r\n\r\n", scanned_ < 3 ? 0 : scanned_ - 3);
   scanned_ = input_end_;
   if (end == std::string_view::npos) return input_end_ >= kHeadBytesMax ? fail() : state_;
-  if (end + 4 > kHeadBytesMax || !parse_head(input.substr(0, end + 2))) return fail();
+  if (end + 4 > kHeadBytesMax || !parse_head(slice(input, 0, end + 2))) return fail();
   input_begin_ = head_end_ = end + 4;
   if (status_ < 200) {
-    fields_.clear();
+    fields_count_ = 0;
     return status_ != 101 && ++informational_ <= kInformationalMax ? state_ : fail();
   }
   if (!choose_framing()) return fail();
+  for (std::size_t i = 0; i < fields_count_; ++i) {
+    const std::string_view value = fields_[i].value;  // there is white space or the end of the line after it
+    input_.data()[value.data() - input_.data() + static_cast<std::ptrdiff_t>(value.size())] = '\0';
+  }
   return state_ = State::kBody;
 }
 
@@ -183,7 +192,7 @@ bool ResponseParser::parse_head(std::string_view head) {
   while (!head.empty()) {
     const std::size_t end = head.find('\r');
     if (end + 1 >= head.size() || head[end + 1] != '\n') return false;
-    const std::string_view line = head.substr(0, end);
+    const std::string_view line = slice(head, 0, end);
     head.remove_prefix(end + 2);
     if (!std::all_of(line.begin(), line.end(), is_value_char)) return false;
     if (first ? !parse_status_line(line) : !parse_field(line)) return false;
@@ -193,9 +202,9 @@ bool ResponseParser::parse_head(std::string_view head) {
 }
 
 bool ResponseParser::parse_status_line(std::string_view line) {
-  if (line.size() < 12 || !line.starts_with("HTTP/1.") || (line[7] != '0' && line[7] != '1')) return false;
+  if (line.size() < 12 || !begins_with(line, "HTTP/1.") || (line[7] != '0' && line[7] != '1')) return false;
   if (line[8] != ' ' || (line.size() > 12 && line[12] != ' ')) return false;
-  const std::string_view code = line.substr(9, 3);
+  const std::string_view code = slice(line, 9, 3);
   if (!std::all_of(code.begin(), code.end(), is_digit)) return false;
   http_1_0_ = line[7] == '0';
   status_ = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
@@ -204,10 +213,10 @@ bool ResponseParser::parse_status_line(std::string_view line) {
 
 bool ResponseParser::parse_field(std::string_view line) {
   const std::size_t colon = line.find(':');
-  if (colon == 0 || colon == std::string_view::npos || fields_.size() == kFieldsMax) return false;
-  const std::string_view name = line.substr(0, colon);
-  if (!std::all_of(name.begin(), name.end(), is_token_char)) return false;
-  fields_.push_back({name, trim(line.substr(colon + 1))});
+  if (colon == 0 || colon == std::string_view::npos || fields_count_ == kFieldsMax) return false;
+  const std::string_view name = slice(line, 0, colon);
+  if (!is_token(name)) return false;
+  fields_[fields_count_++] = {name, trim(slice(line, colon + 1))};
   return true;
 }
 
@@ -217,7 +226,8 @@ bool ResponseParser::choose_framing() {
   bool close = false;
   bool keep = false;
   std::uint64_t length = 0;
-  for (const Field& field : fields_) {
+  for (std::size_t i = 0; i < fields_count_; ++i) {
+    const Field& field = fields_[i];
     if (equals_ignoring_case(field.name, "content-length")) {
       std::uint64_t value = 0;
       if (!parse_length(field.value, value) || (has_length && value != length)) return false;
@@ -253,24 +263,25 @@ bool ResponseParser::choose_framing() {
   return true;
 }
 
-// One byte over the bound is let in, so that a body without length is seen to pass it.
+// How far the body may grow without more memory. One byte over the bound is let in, so that a body without length is
+// seen to pass it; one of the memory is kept for the NUL.
+std::size_t ResponseParser::body_limit() const {
+  const std::size_t usable = body_.capacity() > 0 ? body_.capacity() - 1 : 0;
+  return std::min(usable, body_bytes_max_ + 1);
+}
+
 bool ResponseParser::reserve_body(std::size_t bytes) {
-  if (bytes <= body_capacity_) return true;
-  if (body_size_ > body_bytes_max_) return false;
-  const std::size_t capacity = std::min(std::max(bytes, body_capacity_ * 2), body_bytes_max_ + 1);
-  auto grown = std::make_unique_for_overwrite<char[]>(capacity);
-  if (body_size_ > 0) std::memcpy(grown.get(), body_.get(), body_size_);
-  body_ = std::move(grown);
-  body_capacity_ = capacity;
-  return true;
+  if (bytes <= body_limit()) return true;
+  if (body_.size() > body_bytes_max_) return false;
+  return body_.reserve(std::min(bytes, body_bytes_max_ + 1) + 1);
 }
 
 // Moves what the input holds of the body, or of the current chunk, to the body.
 void ResponseParser::take_data() {
   const std::size_t available = input_end_ - input_begin_;
   const std::size_t bytes = remaining_ < available ? static_cast<std::size_t>(remaining_) : available;
-  if (bytes > 0) std::memcpy(body_.get() + body_size_, input_.get() + input_begin_, bytes);
-  body_size_ += bytes;
+  if (bytes > 0) std::memcpy(body_.data() + body_.size(), input_.data() + input_begin_, bytes);
+  body_.set_size(body_.size() + bytes);
   input_begin_ += bytes;
   remaining_ -= bytes;
   if (framing_ != Framing::kChunked) return;
@@ -280,11 +291,11 @@ void ResponseParser::take_data() {
 
 // A body without length: everything there is.
 ResponseParser::State ResponseParser::take_rest() {
-  while (input_begin_ < input_end_ || body_size_ == body_capacity_) {
-    if (body_size_ == body_capacity_ && !reserve_body(body_size_ + kReadBytes)) return fail();
-    const std::size_t bytes = std::min(input_end_ - input_begin_, body_capacity_ - body_size_);
-    std::memcpy(body_.get() + body_size_, input_.get() + input_begin_, bytes);
-    body_size_ += bytes;
+  while (input_begin_ < input_end_ || body_.size() == body_limit()) {
+    if (body_.size() == body_limit() && !reserve_body(body_.size() + kReadBytes)) return fail();
+    const std::size_t bytes = std::min(input_end_ - input_begin_, body_limit() - body_.size());
+    std::memcpy(body_.data() + body_.size(), input_.data() + input_begin_, bytes);
+    body_.set_size(body_.size() + bytes);
     input_begin_ += bytes;
   }
   return state_;
@@ -324,7 +335,7 @@ bool ResponseParser::take_chunk_byte(char byte) {
       chunk_part_ = ChunkPart::kTrailerLf;
       return ++framing_bytes_ <= kHeadBytesMax;
     case ChunkPart::kTrailerLf:
-      if (byte == '\n' && trailer_line_bytes_ == 0) state_ = State::kDone;
+      if (byte == '\n' && trailer_line_bytes_ == 0) return complete() == State::kDone;
       trailer_line_bytes_ = 0;
       chunk_part_ = ChunkPart::kTrailer;
       return byte == '\n';
@@ -337,10 +348,10 @@ bool ResponseParser::begin_chunk() {
     chunk_part_ = ChunkPart::kTrailer;
     return true;
   }
-  if (chunk_size_ > body_bytes_max_ - body_size_) return false;
+  if (chunk_size_ > body_bytes_max_ - body_.size()) return false;
   remaining_ = chunk_size_;
   chunk_part_ = ChunkPart::kData;
-  return reserve_body(body_size_ + static_cast<std::size_t>(chunk_size_));
+  return reserve_body(body_.size() + static_cast<std::size_t>(chunk_size_));
 }
 
 }  // namespace ogni::runtime

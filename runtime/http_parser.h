@@ -7,14 +7,14 @@
 // split. Buffers are kept from one response to the next, so a warm exchange allocates nothing.
 //
 // What could be read in two ways is refused: both framings at once, differing lengths, folded fields, bare
-// line feeds. Source: RFC 9112. Not thread-safe.
+// line feeds. Without memory the state is kFailed, for good. Source: RFC 9112. Not thread-safe.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
-#include <vector>
+
+#include "runtime/buffer.h"
 
 namespace ogni::runtime {
 
@@ -33,6 +33,8 @@ class ResponseParser {
   static constexpr int kInformationalMax = 8;
 
   explicit ResponseParser(std::size_t body_bytes_max);
+  ResponseParser(const ResponseParser&) = delete;
+  ResponseParser& operator=(const ResponseParser&) = delete;
 
   // Where the next bytes of the connection belong; not empty in kHead and kBody, empty otherwise.
   Space space();
@@ -53,10 +55,11 @@ class ResponseParser {
   bool keep_alive() const { return keep_alive_; }
   // Bytes that came after the end of this response.
   std::size_t excess() const { return state_ == State::kDone ? input_end_ - input_begin_ : 0; }
-  // Value of the first field of that name (any case), else empty. Valid until next_response() or reset().
+  // Value of the first field of that name (any case), else empty. A NUL follows it in any case.
+  // Valid until next_response() or reset().
   std::string_view header(std::string_view name) const;
-  // What has arrived of the body. Valid until next_response() or reset().
-  std::string_view body() const { return {body_.get(), body_size_}; }
+  // What has arrived of the body; when it is complete, a NUL follows. Valid until next_response() or reset().
+  std::string_view body() const { return body_.view(); }
 
  private:
   struct Field {
@@ -78,6 +81,7 @@ class ResponseParser {
   };
 
   State fail();
+  State complete();
   State advance();
   State take_head();
   bool parse_head(std::string_view head);
@@ -85,6 +89,7 @@ class ResponseParser {
   bool parse_field(std::string_view line);
   bool choose_framing();
   bool reserve_body(std::size_t bytes);
+  std::size_t body_limit() const;
   void take_data();
   State take_rest();
   bool take_chunk_byte(char byte);
@@ -93,12 +98,13 @@ class ResponseParser {
   std::size_t body_bytes_max_;
   State state_ = State::kHead;
 
-  std::unique_ptr<char[]> input_;  // head, then whatever else could not go into the body directly
-  std::size_t input_begin_ = 0;    // first byte not consumed
+  Buffer input_;                 // head, then whatever else could not go into the body directly
+  std::size_t input_begin_ = 0;  // first byte not consumed
   std::size_t input_end_ = 0;
   std::size_t head_end_ = 0;  // header views lie before this
   std::size_t scanned_ = 0;   // bytes of the head already searched for its end
-  std::vector<Field> fields_;
+  Field fields_[kFieldsMax];
+  std::size_t fields_count_ = 0;
 
   int status_ = 0;
   int informational_ = 0;
@@ -106,9 +112,7 @@ class ResponseParser {
   bool http_1_0_ = false;
   Framing framing_ = Framing::kLength;
 
-  std::unique_ptr<char[]> body_;
-  std::size_t body_size_ = 0;
-  std::size_t body_capacity_ = 0;
+  Buffer body_;
   std::uint64_t remaining_ = 0;  // of the body, or of the chunk
 
   ChunkPart chunk_part_ = ChunkPart::kSizeFirst;
@@ -118,6 +122,8 @@ class ResponseParser {
   std::size_t trailer_line_bytes_ = 0;
 };
 
+// What a field's name consists of.
+bool is_token(std::string_view text);
 // ASCII only, as field names are.
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 

@@ -1,45 +1,64 @@
 #include "runtime/http_writer.h"
 
-#include <charconv>
-
 namespace ogni::runtime {
+namespace {
 
-RequestWriter::RequestWriter(std::string& out, std::string_view method, std::string_view target, std::string_view host,
-                             std::string_view user_agent)
-    : out_(out) {
+// Of what was appended since `begin`, bytes that `keep` refuses become `replacement`.
+template <typename Keep>
+void clean(Buffer& out, std::size_t begin, char replacement, Keep keep) {
+  for (std::size_t i = begin; i < out.size(); ++i) {
+    if (!keep(static_cast<unsigned char>(out.data()[i]))) out.data()[i] = replacement;
+  }
+}
+
+}  // namespace
+
+void append_field(Buffer& out, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  out.append(name).append(": ");
+  const std::size_t begin = out.size();
+  out.append(value);
+  clean(out, begin, ' ', [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+  out.append("\r\n");
+}
+
+RequestWriter::RequestWriter(Buffer& out, std::string_view method) : out_(out) {
   out_.clear();
   out_.append(method).append(" ");
+}
+
+RequestWriter& RequestWriter::target(std::string_view a, std::string_view b, std::string_view c, std::string_view host,
+                                     std::string_view user_agent) {
   const std::size_t begin = out_.size();
-  out_.append(target);
-  for (std::size_t i = begin; i < out_.size(); ++i) {
-    if (out_[i] <= ' ' || out_[i] >= 0x7f) out_[i] = '_';
-  }
+  out_.append(a).append(b).append(c);
+  clean(out_, begin, '_', [](unsigned char byte) { return byte > ' ' && byte < 0x7f; });
   out_.append(" HTTP/1.1\r\n");
   field("Host", host);
-  field("User-Agent", user_agent);
+  return field("User-Agent", user_agent);
 }
 
 RequestWriter& RequestWriter::field(std::string_view name, std::string_view value) {
-  if (value.empty()) return *this;
-  out_.append(name).append(": ");
-  append_value(value);
-  out_.append("\r\n");
+  append_field(out_, name, value);
   return *this;
 }
 
 void RequestWriter::end_with_body(std::size_t bytes) {
-  char digits[24];
-  const auto written = std::to_chars(digits, digits + sizeof digits, bytes);
-  out_.append("Content-Length: ").append(digits, written.ptr).append("\r\n\r\n");
+  out_.append("Content-Length: ").append_decimal(bytes).append("\r\n\r\n");
 }
 
 void RequestWriter::end() { out_.append("\r\n"); }
 
-void RequestWriter::append_value(std::string_view value) {
-  const std::size_t begin = out_.size();
-  out_.append(value);
-  for (std::size_t i = begin; i < out_.size(); ++i) {
-    if (static_cast<unsigned char>(out_[i]) < 0x20 || out_[i] == 0x7f) out_[i] = ' ';
+void append_base64(Buffer& out, std::string_view bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t at) -> unsigned {
+      return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0;
+    };
+    const unsigned group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    const char digits[4] = {kDigits[group >> 18], kDigits[group >> 12 & 63],
+                            i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=',
+                            i + 2 < bytes.size() ? kDigits[group & 63] : '='};
+    out.append({digits, 4});
   }
 }
 

@@ -3,16 +3,19 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 #include <string_view>
+
+#include "runtime/buffer.h"
 
 namespace ogni::runtime {
 
 class RequestWriter {
  public:
-  // Clears `out` and writes the request line, Host and User-Agent. `out` outlives the writer.
-  RequestWriter(std::string& out, std::string_view method, std::string_view target, std::string_view host,
-                std::string_view user_agent);
+  // Clears `out` and writes the method; `out` outlives the writer. Then target(), once.
+  RequestWriter(Buffer& out, std::string_view method);
+  // The rest of the request line, its parts one after the other; Host and User-Agent.
+  RequestWriter& target(std::string_view a, std::string_view b, std::string_view c, std::string_view host,
+                        std::string_view user_agent);
   // Nothing is written for an empty value.
   RequestWriter& field(std::string_view name, std::string_view value);
   // Ends the head; the body of that length follows.
@@ -21,9 +24,13 @@ class RequestWriter {
   void end();
 
  private:
-  void append_value(std::string_view value);
-
-  std::string& out_;
+  Buffer& out_;
 };
+
+// "Name: value" and its end of line. Nothing for an empty value.
+void append_field(Buffer& out, std::string_view name, std::string_view value);
+
+// RFC 4648, with padding.
+void append_base64(Buffer& out, std::string_view bytes);
 
 }  // namespace ogni::runtime

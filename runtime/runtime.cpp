@@ -14,24 +14,20 @@
 #include "protocol/runtime_api.h"
 #include "runtime/client.h"
 #include "runtime/json_text.h"
+#include "runtime/report.h"
 #include "runtime/trace_variable.h"
 
 namespace ogni {
 namespace {
 
 using runtime::Client;
+using runtime::platform_type;
 
 constexpr std::string_view kUserAgent = "ogni-runtime/" OGNI_VERSION;
 
 std::string_view variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string_view() : value;
-}
-
-// The platform accepts "Runtime.Name" and "Function.Name" for its own log; the caller sees the real type in
-// any case.
-std::string_view platform_type(std::string_view type) {
-  return type.starts_with("Runtime.") || type.starts_with("Function.") ? type : "Function.Unhandled";
 }
 
 std::string demangled(const std::type_info* type) {

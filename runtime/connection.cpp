@@ -1,0 +1,108 @@
+#include "runtime/connection.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace ogni::runtime {
+namespace {
+
+// Leaves out of `message` what has been sent.
+void advance(msghdr& message, std::size_t sent) {
+  while (message.msg_iovlen > 0 && sent >= message.msg_iov->iov_len) {
+    sent -= message.msg_iov->iov_len;
+    ++message.msg_iov;
+    --message.msg_iovlen;
+  }
+  if (message.msg_iovlen > 0) {
+    message.msg_iov->iov_base = static_cast<char*>(message.msg_iov->iov_base) + sent;
+    message.msg_iov->iov_len -= sent;
+  }
+}
+
+msghdr message_of(iovec* parts, int count) {
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+  advance(message, 0);
+  return message;
+}
+
+}  // namespace
+
+bool Connection::open() {
+  socket_ = ::socket(endpoint_.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (socket_ < 0) return false;
+  const int on = 1;
+  const timeval timeout = {kAnswerSeconds, 0};
+  ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+  const auto* address = reinterpret_cast<const sockaddr*>(&endpoint_.address);
+  if (::connect(socket_, address, endpoint_.address_bytes) == 0) return true;
+  close();
+  return false;
+}
+
+void Connection::close() {
+  if (socket_ >= 0) ::close(socket_);
+  socket_ = -1;
+}
+
+bool Connection::is_stale() const {
+  char byte = 0;
+  return ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+bool Connection::send(iovec* parts, int count) {
+  msghdr message = message_of(parts, count);
+  while (message.msg_iovlen > 0) {
+    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    advance(message, static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+Connection::Sent Connection::send_watching(iovec* parts, int count, std::int64_t patience_ms) {
+  msghdr message = message_of(parts, count);
+  const int patience = static_cast<int>(patience_ms < INT32_MAX ? patience_ms : INT32_MAX);
+  while (message.msg_iovlen > 0) {
+    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) {
+      advance(message, static_cast<std::size_t>(sent));
+    } else if (sent < 0 && errno == EAGAIN) {
+      pollfd waiting = {socket_, POLLIN | POLLOUT, 0};
+      const int ready = ::poll(&waiting, 1, patience);
+      if (ready == 0 || (ready < 0 && errno != EINTR)) return Sent::kLost;
+      if (ready > 0 && (waiting.revents & POLLIN) != 0) return Sent::kAnswered;
+      if (ready > 0 && (waiting.revents & POLLOUT) == 0) return Sent::kLost;
+    } else if (sent == 0 || errno != EINTR) {
+      return Sent::kAnswered;  // the peer has hung up, perhaps after an answer
+    }
+  }
+  return Sent::kAll;
+}
+
+bool Connection::receive(ResponseParser& parser, Wait wait) {
+  while (parser.state() == ResponseParser::State::kHead || parser.state() == ResponseParser::State::kBody) {
+    const ResponseParser::Space space = parser.space();
+    const ssize_t received = ::recv(socket_, space.data, space.size, 0);
+    if (received > 0) {
+      parser.commit(static_cast<std::size_t>(received));
+    } else if (received == 0) {
+      parser.finish();
+    } else if (errno != EINTR && !(wait == Wait::kForever && errno == EAGAIN)) {
+      return false;
+    }
+  }
+  return parser.state() == ResponseParser::State::kDone;
+}
+
+}  // namespace ogni::runtime
