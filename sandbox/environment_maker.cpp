@@ -24,8 +24,7 @@ namespace {
 
 constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-constexpr std::uint64_t kTmpBytesDefault = 512 << 20;        // AWS's
-constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 50;  // of memory, of /tmp: far beyond, and sums do not overflow
+constexpr std::uint64_t kTmpBytesDefault = 512 << 20;  // AWS's
 // Of each environment the launcher keeps two descriptors, and needs a few dozen to make one.
 constexpr rlim_t kDescriptorsPerEnvironment = 2;
 constexpr rlim_t kDescriptorsApart = 100;
@@ -90,7 +89,7 @@ Result<void> EnvironmentMaker::prepare() {
   auto filter = compile_system_call_filter();
   if (!filter) return failure(std::move(filter).error());
   filter_ = std::move(*filter);
-  auto mounts = MountNamespaces::create();
+  auto mounts = MountNamespaces::create(options_.shared_memory_bytes != 0);
   if (!mounts) return failure(std::move(mounts).error());
   mounts_.emplace(std::move(*mounts));
   return {};
@@ -184,7 +183,8 @@ Result<void> EnvironmentMaker::bring_up(const Child& init, const Parts& parts, c
     if (auto mapped = map_environment_ids(init.pid, uid_of(parts.slot), gid_of(parts.slot)); !mapped) return mapped;
   }
   if (auto sent = send_begin(lifeline); !sent || !mounts_) return sent;
-  return send_trees(lifeline, trees, parts.tmp_bytes);
+  return send_trees(lifeline, trees,
+                    {.tmp_bytes = parts.tmp_bytes, .shared_memory_bytes = options_.shared_memory_bytes});
 }
 
 void EnvironmentMaker::remove_cgroup(const std::string& name) {

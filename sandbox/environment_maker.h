@@ -24,6 +24,8 @@
 namespace ogni::sandbox {
 
 inline constexpr std::size_t kEnvironmentsMax = 10'000;
+// Of memory, of /tmp: far beyond what there is, and sums do not overflow.
+inline constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 50;
 
 // Everything a launcher is told when it is started.
 struct LauncherOptions {
@@ -32,6 +34,7 @@ struct LauncherOptions {
   uid_t first_uid = 0;
   std::uint32_t uids = 0;
   ProcessIds process;
+  std::uint64_t shared_memory_bytes = 0;
 };
 
 class EnvironmentMaker {

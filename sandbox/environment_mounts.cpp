@@ -27,6 +27,37 @@ Result<Fd> make_tmp(std::uint64_t bytes) {
   return make_file_system("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
+// What an environment's /proc tells of the machine that is no business of a function, or could change it. As what other
+// container engines cover, and what shows keys, modules and the kernel's command line.
+constexpr std::array kCoveredFiles = {"kcore",         "keys",       "key-users",   "kallsyms",   "cmdline",
+                                      "sysrq-trigger", "timer_list", "sched_debug", "interrupts", "modules"};
+constexpr std::array kCoveredDirectories = {"acpi", "asound", "bus", "driver", "fs", "irq", "scsi", "tty"};
+
+Result<void> cover(const Fd& proc, const char* name, int with) {
+  if (::faccessat(proc.get(), name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) return {};  // not in this kernel
+  auto tree = clone_tree(with, "", Depth::kTopOnly);
+  if (!tree) return failure(std::move(tree).error());
+  return attach_tree(tree->get(), proc.get(), name);
+}
+
+Result<void> restrict_proc(const Fd& proc) {
+  auto file = open_file(kEmptyFile, O_PATH);
+  if (!file) return failure(std::move(file).error());
+  auto directory = open_file(kEmptyDirectory, O_PATH | O_DIRECTORY);
+  if (!directory) return failure(std::move(directory).error());
+  for (const char* name : kCoveredFiles) {
+    if (auto covered = cover(proc, name, file->get()); !covered) return covered;
+  }
+  for (const char* name : kCoveredDirectories) {
+    if (auto covered = cover(proc, name, directory->get()); !covered) return covered;
+  }
+  auto settings = clone_tree(proc.get(), "sys", Depth::kTopOnly);
+  if (!settings) return failure(std::move(settings).error());
+  const auto attributes = kProcAttributes | MOUNT_ATTR_RDONLY;
+  if (auto sealed = seal_tree(settings->get(), attributes, Depth::kTopOnly); !sealed) return sealed;
+  return attach_tree(settings->get(), proc.get(), "sys");
+}
+
 }  // namespace
 
 Result<Fd> make_proc() {
@@ -37,21 +68,29 @@ Result<Fd> make_proc() {
   if (!proc) return proc;
   // A limit below which nothing gets in is an extra wall; a kernel without it has the others.
   [[maybe_unused]] const auto forbidden = write_control_file(proc->get(), "sys/user/max_user_namespaces", "0");
+  // Over the host's, for as long as the environment has no root of its own: only what is attached can be covered.
+  if (auto attached = attach_tree(proc->get(), AT_FDCWD, "/proc"); !attached)
+    return failure(std::move(attached).error());
+  if (auto restricted = restrict_proc(*proc); !restricted)
+    return failure(std::move(restricted).error().within("/proc"));
   return proc;
 }
 
-Result<void> become_environment_root(const Trees& trees, const Fd& proc, std::uint64_t tmp_bytes) {
+Result<void> become_environment_root(const Trees& trees, const Fd& proc, const Sizes& sizes) {
   if (auto ok = attach_tree(trees.root.get(), AT_FDCWD, "/root"); !ok) return ok;
   if (::chdir("/root") != 0) return failure(Error::from_errno("chdir to the environment's root"));
-  auto tmp = make_tmp(tmp_bytes);
+  auto tmp = make_tmp(sizes.tmp_bytes);
   if (!tmp) return failure(std::move(tmp).error());
+  auto shared_memory = sizes.shared_memory_bytes != 0 ? make_tmp(sizes.shared_memory_bytes) : Result<Fd>(Fd());
+  if (!shared_memory) return failure(std::move(shared_memory).error());
   struct Place {
     const Fd& tree;
     const char* path;
   };
   const std::array places = {
-      Place{trees.task, "var/task"}, Place{trees.runtime, "var/runtime"}, Place{trees.opt, "opt"}, Place{*tmp, "tmp"},
-      Place{proc, "proc"},
+      Place{trees.task, "var/task"},    Place{trees.runtime, "var/runtime"},
+      Place{trees.opt, "opt"},          Place{*tmp, "tmp"},
+      Place{*shared_memory, "dev/shm"}, Place{proc, "proc"},
   };
   for (const Place& place : places) {
     if (!place.tree) continue;

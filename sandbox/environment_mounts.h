@@ -9,12 +9,12 @@
 
 namespace ogni::sandbox {
 
-// The environment's /proc, detached; shows the processes of the caller's pid namespace. Also forbids the environment
-// further user namespaces, where the kernel lets it.
+// The environment's /proc, for now in place of the lean root's; shows the processes of the caller's pid namespace, little
+// of the machine, and lets nothing be set. Also forbids the environment further user namespaces, where the kernel lets it.
 [[nodiscard]] Result<Fd> make_proc();
 
-// Makes the trees this process's whole file system: the root, /var/task, /var/runtime, /opt, a fresh /tmp of
-// `tmp_bytes`, and /proc. The caller is in its copy of the launcher's lean mount namespace.
-[[nodiscard]] Result<void> become_environment_root(const Trees& trees, const Fd& proc, std::uint64_t tmp_bytes);
+// Makes the trees this process's whole file system: the root, /var/task, /var/runtime, /opt, a fresh /tmp
+// (and /dev/shm) of these sizes, and /proc. The caller is in its copy of the launcher's lean mount namespace.
+[[nodiscard]] Result<void> become_environment_root(const Trees& trees, const Fd& proc, const Sizes& sizes);
 
 }  // namespace ogni::sandbox

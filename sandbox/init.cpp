@@ -43,7 +43,7 @@ constexpr int kKillAgainMs = 5;
 constexpr int kKillTriesMax = 2'000;
 
 struct TreesHeader {
-  std::uint64_t tmp_bytes = 0;
+  Sizes sizes;
   bool has_task = false;
   bool has_runtime = false;
   bool has_opt = false;
@@ -92,7 +92,7 @@ Result<void> join_cgroup() {
   return {};
 }
 
-Result<std::pair<Trees, std::uint64_t>> receive_trees() {
+Result<std::pair<Trees, Sizes>> receive_trees() {
   auto message = receive_message(kLifeline, sizeof(TreesHeader));
   if (!message) return failure(std::move(message).error());
   TreesHeader header;
@@ -106,7 +106,7 @@ Result<std::pair<Trees, std::uint64_t>> receive_trees() {
   take(header.has_task, trees.task);
   take(header.has_runtime, trees.runtime);
   take(header.has_opt, trees.opt);
-  return std::pair(std::move(trees), header.tmp_bytes);
+  return std::pair(std::move(trees), header.sizes);
 }
 
 Result<Listener> set_up_namespaces() {
@@ -126,8 +126,8 @@ Result<Listener> set_up_namespaces() {
 
   auto received = receive_trees();
   if (!received) return failure(std::move(received).error().within("trees"));
-  const auto& [trees, tmp_bytes] = *received;
-  if (auto ok = become_environment_root(trees, *proc, tmp_bytes); !ok) return failure(std::move(ok).error());
+  const auto& [trees, sizes] = *received;
+  if (auto ok = become_environment_root(trees, *proc, sizes); !ok) return failure(std::move(ok).error());
   if (auto ok = silence_standard_descriptors(); !ok) return failure(std::move(ok).error());
   if (auto ok = drop_privileges(); !ok) return failure(std::move(ok).error());
   return listener;
@@ -300,9 +300,9 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
 
 Result<void> send_begin(int lifeline) { return send_message(lifeline, "b"); }
 
-Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes) {
+Result<void> send_trees(int lifeline, const Trees& trees, const Sizes& sizes) {
   TreesHeader header;
-  header.tmp_bytes = tmp_bytes;
+  header.sizes = sizes;
   header.has_task = static_cast<bool>(trees.task);
   header.has_runtime = static_cast<bool>(trees.runtime);
   header.has_opt = static_cast<bool>(trees.opt);

@@ -38,6 +38,6 @@ struct ProcessIds {
 // The launcher's words over the lifeline, two steps: that the init may begin (its ids are mapped), and what the
 // environment is made of. Between them an environment is blank: it can serve any function.
 [[nodiscard]] Result<void> send_begin(int lifeline);
-[[nodiscard]] Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes);
+[[nodiscard]] Result<void> send_trees(int lifeline, const Trees& trees, const Sizes& sizes);
 
 }  // namespace ogni::sandbox

@@ -110,6 +110,64 @@ TEST_F(IsolationTest, SeesNoPathOfTheHostsCgroups) {
   EXPECT_EQ(sh("cut -d: -f3 /proc/self/cgroup | grep -F ogni-"), "");
 }
 
+TEST_F(IsolationTest, TellsNothingOfTheHostInProcAndMounts) {
+  CodeDirectory code, layer;
+  code.file("bootstrap",
+            "#!/bin/bash\nawk '{print $5}' /proc/self/mountinfo | sort | uniq | grep -vE '^/(usr|bin|lib|sbin|dev)' | "
+            "tr '\\n' ' '\necho; grep -cF \"$1\" /proc/self/mountinfo\n"
+            "cat /proc/keys /proc/cmdline /proc/kallsyms /proc/modules /proc/interrupts /proc/kcore /proc/key-users "
+            "/proc/timer_list 2>/dev/null | wc -c\nls -A /proc/bus /proc/irq /proc/fs /proc/scsi 2>/dev/null | grep -v "
+            ": | grep .\n"
+            "for f in $(find /proc/sys -type f 2>/dev/null | head -3000); do [ -w $f ] && echo can write $f; done\n"
+            "(echo 1 > /proc/sys/net/ipv4/ip_forward) 2>/dev/null && echo set\n"
+            "cat /proc/sys/user/max_user_namespaces; grep -c MemTotal /proc/meminfo; ls /dev/shm /sys 2>/dev/null\n");
+  layer.file("x", "");
+  const std::string log =
+      run_in({.id = next_id(), .tmp_bytes = 1 << 20, .task = code.descriptor(), .layers = {layer.descriptor()}},
+             {.candidates = {"/var/task/bootstrap"},
+              .arguments = {std::filesystem::path(code.path()).parent_path().filename()},
+              .variables = {"PATH=/usr/bin"},
+              .working_directory = "/"});
+  std::istringstream lines(log);
+  std::string mounts, paths, bytes, rest;
+  std::getline(lines, mounts);
+  std::getline(lines, paths);
+  std::getline(lines, bytes);
+  std::getline(lines, rest, '\0');
+  EXPECT_NE(mounts.find("/opt /proc "), std::string::npos) << log;
+  EXPECT_EQ(paths, "0") << "a path of the host shows in mountinfo";
+  EXPECT_EQ(bytes, "0") << log;
+  EXPECT_EQ(rest, "0\n1\n");
+}
+
+TEST_F(IsolationTest, HasSharedMemoryOnlyWhereToldTo) {
+  launcher_.reset();
+  const Fd program = open_launcher_program();
+  auto options = launcher_options(Strength::kNamespace);
+  options.program = program.get();
+  options.shared_memory_bytes = 1 << 20;
+  auto launcher = Launcher::start(options);
+  ASSERT_TRUE(launcher) << launcher.error().message();
+  EXPECT_EQ(run_script(*launcher,
+                       "echo x > /dev/shm/x && cat /dev/shm/x; head -c 2M /dev/zero > /dev/shm/y 2>/dev/null || "
+                       "echo full; (: > /dev/x) 2>/dev/null && echo wrote"),
+            "x\nfull\n");
+}
+
+TEST_F(IsolationTest, HasTheLocaleThatLangNames) {
+  if (::access("/usr/bin/perl", X_OK) != 0) GTEST_SKIP() << "needs perl";
+  EXPECT_EQ(
+      sh("export LANG=en_US.UTF-8; perl -e 'print length(\"x\"), \"\\n\"' 2>&1; bash -c 'x=ünï; echo ${#x}' 2>&1"),
+      "1\n3\n");
+}
+
+TEST_F(IsolationTest, HasTheLimitsOfAws) {
+  EXPECT_EQ(
+      sh("ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -s; ulimit -Hs; ulimit -l; ulimit -Hl; ulimit -Hc; "
+         "ulimit -v; ulimit -t; ulimit -f"),
+      "1024\n1024\n1024\n1024\n8192\nunlimited\n64\n64\n20971520\nunlimited\nunlimited\nunlimited\n");
+}
+
 TEST_F(IsolationTest, OutlivesEverySignalToItsInit) {
   CodeDirectory code;
   code.file("bootstrap", "#!/bin/bash\nfor s in {1..64}; do kill -$s 1; done 2>/dev/null\necho sent\n");

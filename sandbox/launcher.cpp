@@ -88,6 +88,7 @@ Result<Launcher> Launcher::start(const Options& options) {
       std::to_string(options.uids),
       std::to_string(options.process_uid),
       std::to_string(options.process_gid),
+      std::to_string(options.shared_memory_bytes),
   };
   std::vector<char*> arguments;
   arguments.reserve(texts.size() + 1);

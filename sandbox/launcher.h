@@ -66,6 +66,8 @@ class [[nodiscard]] Launcher {
     // kProcess as root: the uid and gid that functions run under (the daemon's). 0 = keep.
     uid_t process_uid = 0;
     gid_t process_gid = 0;
+    // kNamespace: size of /dev/shm, which counts as memory. 0 = there is none, as on AWS.
+    std::uint64_t shared_memory_bytes = 0;
   };
 
   // Starts the program and waits until it has made its template file system, or says why it cannot.

@@ -38,7 +38,7 @@ bool parse(std::string_view text, Number& value) {
 }
 
 std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
-  if (count != 7) return std::nullopt;
+  if (count != 8) return std::nullopt;
   LauncherOptions options;
   const auto strength = parse_strength(arguments[1]);
   if (!strength) return std::nullopt;
@@ -50,7 +50,8 @@ std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
     if ((c < 'a' || c > 'z') && (c < '0' || c > '9')) return std::nullopt;
   }
   const bool parsed = parse(arguments[3], options.first_uid) && parse(arguments[4], options.uids) &&
-                      parse(arguments[5], options.process.uid) && parse(arguments[6], options.process.gid);
+                      parse(arguments[5], options.process.uid) && parse(arguments[6], options.process.gid) &&
+                      parse(arguments[7], options.shared_memory_bytes) && options.shared_memory_bytes <= kBytesMax;
   if (!parsed) return std::nullopt;
   return options;
 }

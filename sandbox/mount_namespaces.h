@@ -6,10 +6,12 @@
 // one whose root is the template (template_root.h). All three belong to the launcher alone.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "sandbox/code_mounts.h"
 
 namespace ogni::sandbox {
 
@@ -28,10 +30,21 @@ struct Trees {
   Fd opt;
 };
 
+// Of what an environment has besides; in bytes. No /dev/shm if its size is 0.
+struct Sizes {
+  std::uint64_t tmp_bytes = 0;
+  std::uint64_t shared_memory_bytes = 0;
+};
+
+// Where in the lean root an environment finds what it covers parts of its /proc with.
+inline constexpr const char* kEmptyFile = "/empty";
+inline constexpr const char* kEmptyDirectory = "/nothing";
+
 class [[nodiscard]] MountNamespaces {
  public:
-  // Leaves the caller (single-threaded, with CAP_SYS_ADMIN) in the lean namespace.
-  [[nodiscard]] static Result<MountNamespaces> create();
+  // Leaves the caller (single-threaded, with CAP_SYS_ADMIN) in the lean namespace. The template has a place for a
+  // /dev/shm if `shared_memory`.
+  [[nodiscard]] static Result<MountNamespaces> create(bool shared_memory);
 
   // The trees of one environment. The caller is in the lean namespace before and after; if the way back fails it must
   // not go on, which `lost()` tells.
@@ -39,11 +52,15 @@ class [[nodiscard]] MountNamespaces {
   bool lost() const { return lost_; }
 
  private:
-  MountNamespaces(Fd host, Fd template_root, Fd lean)
-      : host_(std::move(host)), template_root_(std::move(template_root)), lean_(std::move(lean)) {}
+  MountNamespaces(Fd host, CodeMounts code_mounts, Fd template_root, Fd lean)
+      : host_(std::move(host)),
+        code_mounts_(std::move(code_mounts)),
+        template_root_(std::move(template_root)),
+        lean_(std::move(lean)) {}
   Result<Trees> take_trees_and_stray(const CodeDirectories& code);
 
   Fd host_;
+  CodeMounts code_mounts_;  // live in host_
   Fd template_root_;
   Fd lean_;
   bool lost_ = false;

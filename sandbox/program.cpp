@@ -37,7 +37,7 @@ constexpr std::array kLimits = {
     Limit{RLIMIT_MEMLOCK, 65'536, 65'536},
 };
 // Counted over all processes of a user of a user namespace, so without one it would count those of the host's.
-constexpr Limit kProcesses = {RLIMIT_NPROC, 742, 742};
+constexpr Limit kProcesses = {RLIMIT_NPROC, 1024, 1024};
 
 // Everything the child needs, ready before it exists: it runs on its parent's memory.
 struct Prepared {

@@ -1,7 +1,9 @@
 #include "sandbox/template_root.h"
 
 #include <fcntl.h>
+#include <locale.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +92,32 @@ Result<void> let_sh_be_bash(int root) {
   return {};
 }
 
+bool has_locale(const char* name) {
+  const locale_t locale = ::newlocale(LC_ALL_MASK, name, nullptr);
+  if (locale == nullptr) return false;
+  ::freelocale(locale);
+  return true;
+}
+
+// LANG is en_US.UTF-8, as on AWS; where the host has no such locale, programs would complain in their logs, so C.utf8 is
+// found under that name: an overlay with one link over the host's directory. Without overlays it stays as it is.
+Result<void> let_there_be_english(int root) {
+  constexpr const char* kLocales = "usr/lib/locale";
+  if (has_locale("en_US.UTF-8") || ::access("/usr/lib/locale/C.utf8/LC_CTYPE", R_OK) != 0) return {};
+  const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64k"}};
+  auto upper = make_file_system("tmpfs", options, 0);
+  if (!upper) return failure(std::move(upper).error());
+  if (auto attached = attach_tree(upper->get(), root, "tmp"); !attached) return attached;
+  auto linked = make_link(root, "tmp/en_US.utf8", "C.utf8");
+  if (linked) {
+    const std::array layers = {FileSystemOption{"source", "locale"},
+                               FileSystemOption{"lowerdir", "tmp:/usr/lib/locale"}};
+    if (auto overlay = make_file_system("overlay", layers, 0)) linked = attach_tree(overlay->get(), root, kLocales);
+  }
+  if (::umount2("tmp", MNT_DETACH) != 0) return failure(Error::from_errno("umount"));
+  return linked;
+}
+
 Result<void> fill(int root) {
   for (const char* name : kEmptyDirectories) {
     if (auto made = make_directory(root, name); !made) return made;
@@ -107,12 +135,13 @@ Result<void> fill(int root) {
   auto etc = open_at(root, "etc", O_RDONLY | O_DIRECTORY);
   if (!etc) return failure(std::move(etc).error());
   if (auto filled = fill_etc(etc->get()); !filled) return filled;
+  if (auto english = let_there_be_english(root); !english) return english;
   return let_sh_be_bash(root);
 }
 
 }  // namespace
 
-Result<void> become_template_root() {
+Result<void> become_template_root(bool shared_memory) {
   const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64m"}};
   auto tmpfs = make_file_system("tmpfs", options, 0);
   if (!tmpfs) return failure(std::move(tmpfs).error());
@@ -121,6 +150,9 @@ Result<void> become_template_root() {
   auto root = open_file(".", O_RDONLY | O_DIRECTORY);
   if (!root) return failure(std::move(root).error());
   if (auto filled = fill(root->get()); !filled) return filled;
+  if (shared_memory) {
+    if (auto made = make_directory(root->get(), "dev/shm"); !made) return made;
+  }
   const auto attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   if (auto sealed = seal_tree(root->get(), attributes, Depth::kRecursive); !sealed) {
     return failure(std::move(sealed).error().within("seal the template"));

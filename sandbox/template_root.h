@@ -11,8 +11,8 @@
 namespace ogni::sandbox {
 
 // Makes the template the root of this mount namespace, which must be private to the caller and see the host's files.
-// The host's /proc is covered while it is made.
-[[nodiscard]] Result<void> become_template_root();
+// The host's /proc is covered while it is made. With `shared_memory` there is an empty /dev/shm.
+[[nodiscard]] Result<void> become_template_root(bool shared_memory);
 
 // A detached copy of it: the caller's mount namespace is the one of become_template_root().
 [[nodiscard]] Result<Fd> clone_template_root();

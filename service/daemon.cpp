@@ -76,7 +76,7 @@ struct Ground {
 };
 
 Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& program, int data,
-                                         const Identity& identity) {
+                                         const Identity& identity, const Settings& settings) {
   struct stat status{};
   if (::fstat(data, &status) != 0) return failure(Error::from_errno("stat the data directory"));
   const std::string place = std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
@@ -84,6 +84,7 @@ Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& p
   options.strength = strength;
   options.tag = to_hex(sha256(place)).substr(0, 16);
   options.program = program.get();
+  options.shared_memory_bytes = std::uint64_t{settings.shared_memory_mb} << 20;
   if (identity.must_change) {
     options.process_uid = identity.uid;
     options.process_gid = identity.gid;
@@ -129,12 +130,12 @@ Result<Ground> prepare(const Settings& settings) {
   auto program = open_program("ogni-launcher");
   if (!program) return failure(std::move(program).error());
   ground.strength = settings.isolation.value_or(sandbox::Strength::kNamespace);
-  auto launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity);
+  auto launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity, settings);
   if (!launcher && !settings.isolation) {
     spdlog::warn("namespaces cannot be had here ({}): functions run WITHOUT ISOLATION, as processes of this host",
                  launcher.error().message());
     ground.strength = sandbox::Strength::kProcess;
-    launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity);
+    launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity, settings);
   }
   if (!launcher) return failure(std::move(launcher).error());
   ground.launcher = std::move(*launcher);

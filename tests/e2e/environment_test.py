@@ -7,7 +7,7 @@ import stat
 import unittest
 
 import functions
-from harness import PYTHON, ServiceTest, can_isolate
+from harness import BIN, PYTHON, ServiceTest, can_isolate
 
 
 class EnvironmentTest(ServiceTest):
@@ -120,6 +120,28 @@ class Namespace(EnvironmentTest):
         self.assertEqual(lines[-3:], ["0", "0", "1000"])
         self.assertNotIn("mounted", lines)
         self.assertNotIn("dmesg", lines)
+
+    def test_limits_are_those_of_aws(self):
+        said = self.ask("limits", "for l in n Hn u Hu s Hs l Hl v t f; do ulimit -$l; done; "
+                                  "ls -d /dev/shm /sys 2>/dev/null; true")
+        self.assertEqual(said.split(), ["1024", "1024", "1024", "1024", "8192", "unlimited", "64", "64",
+                                        "unlimited", "unlimited", "unlimited"])
+
+    def test_no_path_of_the_service_is_told(self):
+        said = self.ask("paths", "cat /proc/self/mountinfo /proc/mounts /proc/self/maps /proc/self/cgroup "
+                                 "/proc/cmdline /proc/keys; ls -l /proc/self/fd; env")
+        for path in (str(self.service.data), str(BIN), "/code/"):
+            self.assertNotIn(path, said)
+        self.assertIn(" /var/task ", said)
+
+    def test_log_of_a_perl_function_has_nothing_that_it_did_not_say(self):
+        if not os.path.exists("/usr/bin/perl"):
+            self.skipTest("needs perl")
+        self.service.deploy("perl", functions.bash_handler("perl -e 'print length(\"abc\")'"), Timeout=20)
+        answer = self.service.invoke("perl", tail=True)
+        self.assertEqual(answer.json, 3)
+        self.assertEqual([line for line in answer.log.splitlines() if not line.startswith(("START", "END", "REPORT", "INIT"))
+                          and line.strip()], [])
 
     def test_environments_cannot_see_each_other(self):
         self.service.deploy("mine", functions.bash_runtime(

@@ -1,0 +1,49 @@
+// Directories of code as mounts that say nothing of where they come from.
+//
+// /proc/self/mountinfo tells, for each mount, which directory of its file system it shows: of a directory that is simply
+// bound, its whole path on the host. So each directory, or stack of layers, is shown through an overlay (over an empty
+// one), whose root is "/". An overlay takes a moment to make and longer to end, so the most recently used are kept; an
+// environment gets a copy of the mount.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace ogni::sandbox {
+
+class [[nodiscard]] CodeMounts {
+ public:
+  // In the mount namespace in which take() will be called, a private mirror of the host. Its /sys is covered.
+  [[nodiscard]] static Result<CodeMounts> create();
+
+  // A read-only tree of these directories (the daemon's descriptors, borrowed), the first one uppermost. Where overlays
+  // cannot be had, one directory is bound as it is, and several are an error.
+  [[nodiscard]] Result<Fd> take(std::span<const int> directories);
+
+ private:
+  using Key = std::vector<std::pair<dev_t, ino_t>>;
+  struct Kept {
+    Key key;
+    std::vector<Fd> directories;  // so that no other directory can get their numbers
+    std::uint64_t place = 0;      // its name
+    std::uint64_t used = 0;
+  };
+  CodeMounts() = default;
+  Result<Fd> copy(const Kept& kept) const;
+  Result<void> keep(Key key, std::vector<Fd> directories);
+  void drop(std::vector<Kept>::iterator kept);
+  void drop_deleted();
+
+  std::vector<Kept> kept_;
+  std::uint64_t places_ = 0;
+  std::uint64_t uses_ = 0;
+};
+
+}  // namespace ogni::sandbox
