@@ -1,0 +1,16 @@
+// UTF-8 as the reader and the writers of events need it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ogni::events {
+
+// Bytes of the well-formed sequence at the start of `text`, 0 if there is none.
+// Source: The Unicode Standard, table 3-7.
+std::size_t utf8_sequence(std::string_view text);
+bool is_utf8(std::string_view text);
+// `code` is at most 0x10FFFF and no surrogate.
+void append_utf8(std::string& out, unsigned long code);
+
+}  // namespace ogni::events
