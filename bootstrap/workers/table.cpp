@@ -1,6 +1,13 @@
 // One entry per language; language.h says what each member means. workers/NAME.EXT is embedded as NAME_worker.
 #include "bootstrap/language.h"
+#include "embedded/bash_worker.h"
+#include "embedded/lua_worker.h"
+#include "embedded/node_worker.h"
+#include "embedded/perl_worker.h"
+#include "embedded/php_worker.h"
 #include "embedded/python_worker.h"
+#include "embedded/ruby_worker.h"
+#include "embedded/tcl_worker.h"
 
 namespace ogni::bootstrap {
 namespace {
@@ -27,6 +34,50 @@ std::span<const Language> languages() {
        .arguments = {"-B", "-c", kPythonLoader, "{opt}"},
        .file_name = "python.py",
        .script = embedded::python_worker},
+      {.name = "bash",
+       .extensions = {"sh", "bash"},
+       .interpreters = {"bash"},
+       .arguments = {"{script}"},
+       .file_name = "bash.sh",
+       .script = embedded::bash_worker},
+      {.name = "node",
+       .extensions = {"js", "mjs", "cjs"},
+       .interpreters = {"node", "nodejs"},
+       .arguments = {"{script}"},
+       .file_name = "node.cjs",
+       .script = embedded::node_worker,
+       .handover = Handover::kFile},
+      {.name = "ruby",
+       .extensions = {"rb"},
+       .interpreters = {"ruby"},
+       .arguments = {"{script}"},
+       .file_name = "ruby.rb",
+       .script = embedded::ruby_worker},
+      {.name = "perl",
+       .extensions = {"pl", "pm"},
+       .interpreters = {"perl"},
+       .arguments = {"{script}"},
+       .file_name = "perl.pl",
+       .script = embedded::perl_worker},
+      {.name = "php",
+       .extensions = {"php"},
+       .interpreters = {"php"},
+       // The platform bounds memory and time; errors belong to the log, once.
+       .arguments = {"-d", "memory_limit=-1", "-d", "display_errors=stderr", "-d", "log_errors=0", "{script}"},
+       .file_name = "php.php",
+       .script = embedded::php_worker},
+      {.name = "lua",
+       .extensions = {"lua"},
+       .interpreters = {"lua5.4", "lua5.3", "lua"},
+       .arguments = {"{script}"},
+       .file_name = "lua.lua",
+       .script = embedded::lua_worker},
+      {.name = "tcl",
+       .extensions = {"tcl"},
+       .interpreters = {"tclsh8.7", "tclsh8.6", "tclsh"},
+       .arguments = {"{script}"},
+       .file_name = "tcl.tcl",
+       .script = embedded::tcl_worker},
   };
   return kLanguages;
 }

@@ -1,0 +1,210 @@
+# The bash worker: sources the script of the handler once and serves invocations as docs/worker-protocol.md says.
+#
+# `hello.handler` is function `handler` of hello.sh (or hello.bash). It gets the event as $1 and on stdin; what it prints
+# is the response, stderr is the log. Its output goes to an unlinked file that is read back, so a call costs no fork.
+# A status other than 0 is an error, whose message is what was printed. `exit` and a failure under `set -e` end the call,
+# not the shell: `exit 0` answers with the output so far. LAMBDA_RESPONSE_CONTENT_TYPE may name the type of a response.
+#
+# The handler's own settings (set -eu, IFS, functions named like builtins) reach this code, which is written to bear them.
+
+_ogni_pid=$$
+_ogni_busy=  # set while the handler runs
+_ogni_end=   # how the call was cut short: "exit" or "failure"
+
+# --- ending a call early -------------------------------------------------------------------------------------------
+
+# Under extdebug a DEBUG trap that returns 2 returns from the function at hand: from all of them up to our own.
+_ogni_gate() {
+  [[ $1 == _ogni_* || $1 == exit ]] && return 0
+  return 2
+}
+
+_ogni_unwind() {
+  _ogni_end=$1 _ogni_status=$2
+  set +e
+  trap '_ogni_gate "${FUNCNAME[0]-}"' DEBUG
+  shopt -s extdebug
+}
+
+exit() {
+  local status=${1:-$?}
+  [[ -n $_ogni_busy && $BASHPID == "$_ogni_pid" && -z $_ogni_end ]] || builtin exit "$status"
+  _ogni_note "exit $status"
+  _ogni_unwind exit "$status"
+}
+
+# Remembers where a command failed; the last one before the handler gives up is the stack trace. A failure that only
+# passes through the caller of where it was is the same one.
+_ogni_note() {
+  local trace='' frame i
+  for ((i = 2; i < ${#FUNCNAME[@]}; ++i)); do
+    [[ ${FUNCNAME[i]} == _ogni_* ]] && break
+    frame="at ${FUNCNAME[i]} (${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]})"
+    ((i > 2)) || frame+=": $1"
+    trace+=$frame$'\n'
+  done
+  [[ -n $trace && $_ogni_trace == *$'\n'"${trace/: "$1"}" ]] || _ogni_trace=$trace
+}
+
+_ogni_failed() {
+  local status=$1
+  [[ -n $_ogni_busy && -z $_ogni_end && $BASHPID == "$_ogni_pid" ]] || return 0
+  [[ ${FUNCNAME[1]-} == _ogni_* ]] || _ogni_note "$2"
+  [[ $- == *e* ]] && _ogni_unwind failure "$status"
+  return 0
+}
+
+# --- the protocol --------------------------------------------------------------------------------------------------
+
+# _ogni_error KIND TYPE MESSAGE TRACE
+_ogni_error() {
+  local LC_ALL=C
+  local head="type=$2"$'\n'"message_bytes=${#3}"$'\n' body=$3$'\n'$4
+  builtin printf '%s %d %d\n%s%s' "$1" "${#head}" "${#body}" "$head" "$body" >&"$_ogni_replies"
+}
+
+_ogni_refuse() {
+  builtin printf '%s\n' "[ERROR] $1: $2" >&2
+  _ogni_error init-error "$1" "$2" ''
+  builtin exit 1
+}
+
+_ogni_receive() {
+  local LC_ALL=C IFS=' ' kind head_bytes body_bytes rest line value
+  builtin read -r -u "$_ogni_requests" kind head_bytes body_bytes || builtin exit 0
+  builtin read -r -N "$head_bytes" -u "$_ogni_requests" rest
+  _ogni_event=
+  ((body_bytes == 0)) || IFS='' builtin read -r -N "$body_bytes" -u "$_ogni_requests" _ogni_event
+  unset -v _X_AMZN_TRACE_ID LAMBDA_RUNTIME_CLIENT_CONTEXT LAMBDA_RUNTIME_COGNITO_IDENTITY LAMBDA_RUNTIME_AWS_TENANT_ID
+  _ogni_request_id=
+  while [[ -n $rest ]]; do
+    line=${rest%%$'\n'*} rest=${rest#*$'\n'}
+    value=${line#*=}
+    case ${line%%=*} in
+      request_id) export LAMBDA_RUNTIME_AWS_REQUEST_ID=$value _ogni_request_id=$value ;;
+      deadline_ms) export LAMBDA_RUNTIME_DEADLINE_MS=$value ;;
+      invoked_function_arn) export LAMBDA_RUNTIME_INVOKED_FUNCTION_ARN=$value ;;
+      trace_id) export _X_AMZN_TRACE_ID=$value ;;
+      client_context) export LAMBDA_RUNTIME_CLIENT_CONTEXT=$value ;;
+      cognito_identity) export LAMBDA_RUNTIME_COGNITO_IDENTITY=$value ;;
+      tenant_id) export LAMBDA_RUNTIME_AWS_TENANT_ID=$value ;;
+    esac
+  done
+}
+
+# What the handler printed, cut at its NUL bytes, which no variable can hold.
+_ogni_collect() {
+  local last
+  builtin printf x >>"/proc/self/fd/$_ogni_output" # a part ends the array even after a final NUL
+  builtin mapfile -d '' _ogni_parts <"/proc/self/fd/$_ogni_output"
+  last=$((${#_ogni_parts[@]} - 1))
+  _ogni_parts[last]=${_ogni_parts[last]%x}
+}
+
+_ogni_answer() {
+  local LC_ALL=C head='' bytes=0 last part
+  _ogni_collect
+  [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
+  last=$((${#_ogni_parts[@]} - 1))
+  for part in "${_ogni_parts[@]}"; do ((bytes += ${#part} + 1)); done
+  builtin printf 'result %d %d\n%s' "${#head}" "$((bytes - 1))" "$head" >&"$_ogni_replies"
+  ((last == 0)) || builtin printf '%s\0' "${_ogni_parts[@]:0:last}" >&"$_ogni_replies"
+  builtin printf '%s' "${_ogni_parts[last]}" >&"$_ogni_replies"
+}
+
+_ogni_report() {
+  local LC_ALL=C type message
+  _ogni_collect
+  message=${_ogni_parts[0]%$'\n'}
+  if [[ $_ogni_end == exit ]]; then
+    type=Runtime.ExitError
+    message="RequestId: $_ogni_request_id Error: Runtime exited with error: exit status $_ogni_status"
+  else
+    type=HandlerFailed
+    [[ -n $message ]] || message="$_ogni_function failed with status $_ogni_status"
+  fi
+  builtin printf '%s\n' "[ERROR] $type: $message" "${_ogni_trace%$'\n'}" >&2
+  _ogni_error error "$type" "$message" "$_ogni_trace"
+}
+
+# --- the handler ---------------------------------------------------------------------------------------------------
+
+# An unlinked file, without a fork: what a here-string beyond the size of a pipe is kept in.
+_ogni_scratch() {
+  local filler
+  builtin printf -v filler '%131072s' ''
+  eval "exec {$1}<<<\"\$filler\""
+}
+
+# Ready for the next call: a child left behind may still write into the file of the last one.
+_ogni_clean() {
+  [[ ${!-} == "$_ogni_child" ]] && return 0
+  _ogni_child=${!-}
+  eval "exec $_ogni_input<&- $_ogni_output<&-"
+  _ogni_prepare
+}
+
+_ogni_prepare() {
+  _ogni_scratch _ogni_input
+  _ogni_scratch _ogni_output
+  # The numbers are written out: a redirection of a function then hides the private descriptors from its children.
+  eval '_ogni_run() { "$_ogni_function" "$_ogni_event" '"\
+    <'/proc/self/fd/$_ogni_input' >|'/proc/self/fd/$_ogni_output' \
+    $_ogni_requests<&- $_ogni_replies>&- $_ogni_input<&- $_ogni_output<&-; }"
+}
+
+_ogni_call() {
+  LAMBDA_RESPONSE_CONTENT_TYPE= _ogni_end='' _ogni_trace='' _ogni_status=0
+  builtin printf %s "$_ogni_event" >|"/proc/self/fd/$_ogni_input"
+  _ogni_busy=1
+  [[ $_ogni_flags == *e* ]] && set -e
+  _ogni_run
+  _ogni_result=$?
+  if [[ -n $_ogni_end ]]; then
+    trap - DEBUG
+    shopt -u extdebug
+    set -E
+    [[ $_ogni_end == failure ]] && _ogni_flags+=e
+  else
+    _ogni_status=$_ogni_result
+    _ogni_flags=$-
+    set +e
+  fi
+  _ogni_busy=
+}
+
+_ogni_load() {
+  local name=${_HANDLER:-} file found=
+  [[ $name == ?*.?* ]] || _ogni_refuse Runtime.MalformedHandlerName "Bad handler '$name': it is no script.function"
+  _ogni_function=${name##*.}
+  for file in "${LAMBDA_TASK_ROOT:-.}/${name%.*}".{sh,bash}; do
+    [[ -f $file ]] && found=$file && break
+  done
+  [[ -n $found ]] || _ogni_refuse Runtime.ImportModuleError "Unable to load '${name%.*}': there is no ${name%.*}.sh"
+  _ogni_file=$found
+}
+
+exec {_ogni_requests}<&3 {_ogni_replies}>&4 3<&- 4>&-
+_ogni_load
+# Not in a function, where `declare` in the script would make locals.
+# shellcheck source=/dev/null
+source "$_ogni_file"
+_ogni_status=$?
+_ogni_flags=$-
+set +e
+if ((_ogni_status != 0)) && ! _ogni_trace=$("$BASH" -n "$_ogni_file" 2>&1); then
+  _ogni_refuse Runtime.UserCodeSyntaxError "$_ogni_trace"
+fi
+declare -F "$_ogni_function" >/dev/null ||
+  _ogni_refuse Runtime.HandlerNotFound "Handler '$_ogni_function' is no function of $_ogni_file"
+set -E
+trap '_ogni_failed $? "$BASH_COMMAND"' ERR
+_ogni_child=${!-}
+_ogni_prepare
+builtin printf 'ready 0 0\n' >&"$_ogni_replies"
+while true; do
+  _ogni_receive
+  _ogni_call
+  if ((_ogni_status == 0)); then _ogni_answer; else _ogni_report; fi
+  _ogni_clean
+done

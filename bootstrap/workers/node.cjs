@@ -1,0 +1,344 @@
+// The Node.js worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It behaves as AWS's
+// own Node.js runtime towards the handler: `index.handler` of index.js, .mjs or .cjs, async or with a callback, or made
+// by awslambda.streamifyResponse.
+//
+// It reads requests synchronously: between invocations nothing else runs, as in an environment that AWS has frozen.
+'use strict';
+const fs = require('fs');
+const path = require('path');
+
+const MANAGED = (process.env.AWS_EXECUTION_ENV || '').startsWith('AWS_Lambda_nodejs');
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const ENDS = 'ends=yes\n'; // the worker's last word: another one serves the next invocation
+
+// A failure that is the runtime's to name, not an exception of the handler.
+class Fault extends Error {
+  constructor(name, message) {
+    super(message);
+    this.name = name;
+    this.stack = `${name}: ${message}`;
+  }
+}
+
+// --- the private pair of descriptors -------------------------------------------------------------------------------
+
+// Opened anew they are close-on-exec.
+function reopen(descriptor, flags) {
+  try {
+    const opened = fs.openSync(`/proc/self/fd/${descriptor}`, flags);
+    fs.closeSync(descriptor);
+    return opened;
+  } catch {
+    return descriptor;
+  }
+}
+
+const requests = reopen(3, 'r');
+const replies = reopen(4, 'w');
+const buffer = Buffer.allocUnsafe(65536);
+
+// The next request as {fields, event}, or null when there will be no more. The event lies in a buffer used again.
+function receive() {
+  let size = 0;
+  let end = -1;
+  while (end < 0) {
+    const count = fs.readSync(requests, buffer, size, buffer.length - size, null);
+    if (count === 0) return null;
+    end = buffer.subarray(0, (size += count)).indexOf(10);
+  }
+  const [, headBytes, bodyBytes] = buffer.latin1Slice(0, end).split(' ');
+  const start = end + 1;
+  const head = start + Number(headBytes);
+  const total = head + Number(bodyBytes);
+  let data = buffer;
+  if (total > buffer.length) {
+    data = Buffer.allocUnsafe(total);
+    buffer.copy(data, 0, 0, size);
+  }
+  while (size < total) {
+    const count = fs.readSync(requests, data, size, total - size, null);
+    if (count === 0) return null;
+    size += count;
+  }
+  const fields = {};
+  for (const line of data.utf8Slice(start, head).split('\n')) {
+    const equals = line.indexOf('=');
+    if (equals > 0) fields[line.slice(0, equals)] = line.slice(equals + 1);
+  }
+  return { fields, event: data.subarray(head, total) };
+}
+
+function write(data) {
+  for (let at = 0; at < data.length; ) at += fs.writeSync(replies, data, at);
+}
+
+function send(kind, head, body) {
+  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  const start = `${kind} ${Buffer.byteLength(head)} ${bytes}\n${head}`;
+  if (typeof body === 'string') return write(Buffer.from(start + body));
+  write(Buffer.concat([Buffer.from(start), body]));
+}
+
+// --- errors --------------------------------------------------------------------------------------------------------
+
+// As AWS reports what was thrown, which need not be an Error.
+function report(thrown) {
+  try {
+    if (thrown instanceof Error || (thrown && typeof thrown === 'object' && 'message' in thrown && 'name' in thrown)) {
+      const own = (line) => !line.includes(__filename) && !line.includes('node:internal');
+      return {
+        errorType: String(thrown.name || 'Error').replace(/\x7f/g, '%7F'),
+        errorMessage: String(thrown.message),
+        trace: String(thrown.stack || '').split('\n').filter(own),
+      };
+    }
+    return { errorType: typeof thrown, errorMessage: String(thrown), trace: [] };
+  } catch {
+    return { errorType: 'handled', errorMessage: 'callback called with Error argument, but there was a problem', trace: [] };
+  }
+}
+
+function fail(kind, thrown, title, more = '') {
+  const error = report(thrown);
+  const extra = thrown instanceof Error ? { ...thrown } : {};
+  log('ERROR', `${title} \t${JSON.stringify({ ...error, ...extra, stack: error.trace, trace: undefined })}`, process.stderr);
+  const type = error.errorType.replace(/[\r\n]/g, ' ');
+  send(kind, `type=${type}\ncontent_type=application/json\n${more}`, JSON.stringify(error));
+}
+
+// --- the log -------------------------------------------------------------------------------------------------------
+
+let requestId;
+
+function log(level, text, stream = process.stdout) {
+  try {
+    stream.write(MANAGED ? `${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\n/g, '\r')}\n` : text + '\n');
+  } catch {
+    // The handler has closed it.
+  }
+}
+
+// As AWS: every line of the console names time, request and level.
+function patchConsole() {
+  const { format } = require('util');
+  const levels = { log: 'INFO', debug: 'DEBUG', info: 'INFO', warn: 'WARN', error: 'ERROR', trace: 'TRACE', fatal: 'FATAL' };
+  for (const [name, level] of Object.entries(levels)) console[name] = (...values) => log(level, format(...values));
+}
+
+// --- the handler ---------------------------------------------------------------------------------------------------
+
+async function loadModule(file) {
+  for (const extension of ['', '.js', '.mjs', '.cjs']) {
+    const name = file + extension;
+    if (!fs.statSync(name, { throwIfNoEntry: false })?.isFile()) continue;
+    if (extension === '.mjs') return import(name);
+    try {
+      return require(name);
+    } catch (error) {
+      if (error.code === 'ERR_REQUIRE_ESM' || error.code === 'ERR_REQUIRE_ASYNC_MODULE') return import(name);
+      throw error;
+    }
+  }
+  throw new Fault('Runtime.ImportModuleError', `Error: Cannot find module '${path.basename(file)}'`);
+}
+
+async function load(name) {
+  const base = path.basename(name);
+  const match = /^([^.]*)\.(.+)$/.exec(base);
+  if (!match || name.includes('..')) throw new Fault('Runtime.MalformedHandlerName', `Bad handler '${name}'`);
+  const directory = path.join(process.env.LAMBDA_TASK_ROOT || process.cwd(), path.dirname(name));
+  let loaded;
+  try {
+    loaded = await loadModule(path.join(directory, match[1]));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw Object.assign(error, { name: 'Runtime.UserCodeSyntaxError', message: `SyntaxError: ${error.message}` });
+    if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
+      throw Object.assign(error, { name: 'Runtime.ImportModuleError', message: `Error: ${error.message}` });
+    }
+    throw error;
+  }
+  const find = (from) => match[2].split('.').reduce((value, key) => value?.[key], from);
+  const handler = find(loaded) ?? find(loaded.default);
+  if (handler === undefined) throw new Fault('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
+  if (typeof handler !== 'function') throw new Fault('Runtime.HandlerNotFound', `${name} is not a function`);
+  return handler;
+}
+
+function parseField(text, title) {
+  if (!text) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Fault('Runtime.LambdaContextUnmarshalError', `Cannot parse ${title}: ${error.message}`);
+  }
+}
+
+function makeContext(fields) {
+  const deadline = Number(fields.deadline_ms || 0);
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: parseField(fields.client_context, 'the client context'),
+    identity: parseField(fields.cognito_identity, 'the identity'),
+    invokedFunctionArn: fields.invoked_function_arn,
+    awsRequestId: fields.request_id,
+    tenantId: fields.tenant_id,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+}
+
+function sendResult(value) {
+  if (value instanceof Uint8Array && !MANAGED) return send('result', 'content_type=application/octet-stream\n', Buffer.from(value));
+  let text;
+  try {
+    text = JSON.stringify(value === undefined ? null : value) ?? 'null';
+  } catch (error) {
+    throw new Fault('Runtime.MarshalError', `Unable to stringify response body: ${error.message}`);
+  }
+  send('result', 'content_type=application/json\n', text);
+}
+
+// One invocation; `next` starts the one after it. It ends once: by the handler's promise, its callback, or an exception
+// that nobody caught.
+function serve(handler, { fields, event }, next) {
+  let ended = false;
+  const end = (action) => {
+    if (ended) return;
+    ended = true;
+    process.removeAllListeners('beforeExit');
+    try {
+      action();
+    } catch (error) {
+      fail('error', error, 'Invoke Error');
+    }
+    setImmediate(next);
+  };
+  const succeed = (value) => end(() => sendResult(value));
+  const refuse = (error) => end(() => fail('error', error, 'Invoke Error'));
+  current = { uncaught: (error, title) => end(() => { fail('error', error, title, ENDS); process.exitCode = 1; }) };
+
+  requestId = fields.request_id;
+  if (fields.trace_id) process.env._X_AMZN_TRACE_ID = fields.trace_id;
+  else delete process.env._X_AMZN_TRACE_ID;
+  let context;
+  let argument = event;
+  try {
+    context = makeContext(fields);
+    if ((fields.content_type || 'application/json') === 'application/json') {
+      argument = parseEvent(event);
+    } else {
+      argument = Buffer.from(event);
+    }
+  } catch (error) {
+    return refuse(error);
+  }
+  if (handler[STREAMING]) return serveStream(handler, argument, context, succeed, refuse, end);
+
+  const callback = (error, value) => {
+    if (error !== null && error !== undefined) return refuse(error);
+    if (!context.callbackWaitsForEmptyEventLoop) return succeed(value);
+    process.once('beforeExit', () => succeed(value));
+  };
+  context.done = (error, value) => { context.callbackWaitsForEmptyEventLoop = false; callback(error, value); };
+  context.succeed = (value) => context.done(null, value);
+  context.fail = (error) => context.done(error ?? new Error('handled'));
+  try {
+    const returned = handler(argument, context, callback);
+    if (returned && typeof returned.then === 'function') {
+      returned.then(succeed, refuse);
+      process.once('beforeExit', () => refuse(new Fault('Runtime.NodeJsExit', 'The event loop is empty, but the promise of the handler is not settled')));
+    } else {
+      process.once('beforeExit', () => succeed(null));
+    }
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+function parseEvent(event) {
+  try {
+    return JSON.parse(event.utf8Slice(0, event.length));
+  } catch (error) {
+    throw new Fault('Runtime.UnmarshalError', `Cannot parse the event: ${error.message}`);
+  }
+}
+
+// --- streamed responses ----------------------------------------------------------------------------------------------
+
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMING] = 'response';
+    if (options?.highWaterMark) handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')] = options.highWaterMark;
+    return handler;
+  },
+  HttpResponseStream: {
+    // The status, headers and cookies of an HTTP answer go ahead of its body.
+    from(stream, metadata) {
+      stream.setContentType('application/vnd.awslambda.http-integration-response');
+      stream.write(JSON.stringify(metadata));
+      stream.write(Buffer.alloc(8));
+      return stream;
+    },
+  },
+};
+
+function serveStream(handler, event, context, succeed, refuse, end) {
+  const { Writable } = require('stream');
+  let contentType = 'application/octet-stream';
+  const parts = [];
+  const stream = new Writable({
+    highWaterMark: handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')] || 64 * 1024,
+    write(chunk, encoding, done) {
+      parts.push(chunk);
+      done();
+    },
+    final(done) {
+      end(() => send('result', `content_type=${contentType}\n`, Buffer.concat(parts)));
+      done();
+    },
+  });
+  stream.setContentType = (type) => (contentType = String(type).replace(/[\r\n]/g, ' '));
+  stream.on('error', refuse);
+  Promise.resolve()
+    .then(() => handler(event, stream, context))
+    .then(() => { if (!stream.writableEnded) process.once('beforeExit', () => stream.end()); }, refuse);
+}
+
+// --- the loop ------------------------------------------------------------------------------------------------------
+
+let current = null;
+
+function stopped(title) {
+  return (error) => {
+    if (current) return current.uncaught(title === 'Uncaught Exception' ? error : Object.assign(new Fault('Runtime.UnhandledPromiseRejection', String(error?.stack ?? error))), title);
+    fail('init-error', error, title);
+    process.exit(1);
+  };
+}
+
+async function main() {
+  if (MANAGED) patchConsole();
+  let handler;
+  try {
+    handler = await load(process.env._HANDLER || '');
+  } catch (error) {
+    fail('init-error', error, 'Uncaught Exception');
+    process.exit(1);
+  }
+  send('ready', '', '');
+  const next = () => {
+    if (process.exitCode) process.exit();
+    const request = receive();
+    if (!request) process.exit(0);
+    serve(handler, request, next);
+  };
+  setImmediate(next);
+}
+
+process.on('uncaughtException', stopped('Uncaught Exception'));
+process.on('unhandledRejection', stopped('Unhandled Promise Rejection'));
+main();

@@ -1,0 +1,202 @@
+# The Perl worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+#
+# `hello.handler` is sub `handler` of hello.pl (or hello.pm): handler($event, $context). The event is decoded JSON; what is
+# returned is encoded. A file handle, or a reference to a scalar, is a response of bytes as they are.
+package Lambda::Context;
+use strict;
+use warnings;
+use Time::HiRes ();
+
+my %VARIABLES = (
+  function_name      => 'AWS_LAMBDA_FUNCTION_NAME',
+  function_version   => 'AWS_LAMBDA_FUNCTION_VERSION',
+  memory_limit_in_mb => 'AWS_LAMBDA_FUNCTION_MEMORY_SIZE',
+  log_group_name     => 'AWS_LAMBDA_LOG_GROUP_NAME',
+  log_stream_name    => 'AWS_LAMBDA_LOG_STREAM_NAME',
+);
+for my $name (keys %VARIABLES) {
+  no strict 'refs';
+  *$name = sub { $ENV{ $VARIABLES{$name} } };
+}
+
+sub aws_request_id       { $_[0]{request_id} }
+sub invoked_function_arn { $_[0]{invoked_function_arn} }
+sub trace_id             { $_[0]{trace_id} }
+sub tenant_id            { $_[0]{tenant_id} }
+sub deadline_ms          { $_[0]{deadline_ms} }
+sub client_context       { $_[0]{client} //= Lambda::Worker::decode($_[0]{client_context}) }
+sub identity             { $_[0]{identity} //= Lambda::Worker::decode($_[0]{cognito_identity}) }
+
+sub get_remaining_time_in_millis {
+  my $left = int($_[0]{deadline_ms} - Time::HiRes::time() * 1000);
+  return $left > 0 ? $left : 0;
+}
+
+# The type of the response; given one, sets it.
+sub content_type {
+  my ($self, $type) = @_;
+  $self->{response_type} = $type if defined $type;
+  return $self->{response_type};
+}
+
+package Lambda::Worker;
+use Fcntl qw(F_DUPFD);
+use POSIX ();
+
+my ($requests, $replies, $json);
+
+# The fast encoders where one is installed.
+sub json {
+  return $json if $json;
+  for my $class ('Cpanel::JSON::XS', 'JSON::XS', 'JSON::PP') {
+    next unless eval "require $class";
+    return $json = $class->new->utf8->allow_nonref->allow_blessed->convert_blessed;
+  }
+  die "no JSON::PP\n";
+}
+
+sub decode {
+  my ($text) = @_;
+  return undef unless defined $text && length $text;
+  return json()->decode($text);
+}
+
+# Above what a handler closes by number; Perl makes what it opens there close-on-exec.
+sub move {
+  my ($descriptor, $mode) = @_;
+  open(my $low, "$mode&=", $descriptor) or die "descriptor $descriptor: $!\n";
+  for my $least (900, 200, 10) {
+    my $number = fcntl($low, F_DUPFD, $least) or next;
+    open(my $high, "$mode&=", $number) or next;
+    binmode $high;
+    close $low;
+    return $high;
+  }
+  binmode $low;
+  return $low;
+}
+
+# The next request as (fields, event), or nothing when there will be no more.
+sub receive {
+  my $data = '';
+  my $end;
+  while (($end = index $data, "\n") < 0) {
+    sysread($requests, $data, 65536, length $data) or return;
+  }
+  my (undef, $head_bytes, $body_bytes) = split / /, substr($data, 0, $end);
+  my $body  = $end + 1 + $head_bytes;
+  my $total = $body + $body_bytes;
+  while (length $data < $total) {
+    sysread($requests, $data, $total - length $data, length $data) or return;
+  }
+  my %fields = map { split /=/, $_, 2 } split /\n/, substr($data, $end + 1, $head_bytes);
+  return (\%fields, substr($data, $body));
+}
+
+sub reply {
+  my ($kind, $head, $body) = @_;
+  my $data    = sprintf("%s %d %d\n", $kind, length $head, length $body) . $head . $body;
+  my $written = 0;
+  while ($written < length $data) {
+    my $count = syswrite($replies, $data, length($data) - $written, $written) // POSIX::_exit(1);
+    $written += $count;
+  }
+}
+
+# What was died with, as (type, message, stack). $trace is the stack at that moment.
+sub describe {
+  my ($error, $trace) = @_;
+  my $type = ref $error || 'Error';
+  my $text = "$error";
+  utf8::encode($text) if utf8::is_utf8($text);
+  my ($message, @lines) = split /\n/, $text;
+  $message //= '';
+  return ($type, $message, @lines, @$trace);
+}
+
+sub refuse {
+  my ($kind, $type, $message, @stack) = @_;
+  $type =~ tr/\r\n/  /;
+  print STDERR join("\n", "[ERROR] $type: $message", @stack), "\n";
+  my $head = "type=$type\nmessage_bytes=" . length($message) . "\n";
+  reply($kind, $head, join "\n", $message, @stack);
+}
+
+# Where it died and who called, without the worker's own.
+sub stack {
+  my @frames;
+  for (my $i = 1; my @frame = caller $i; ++$i) {
+    my $sub = (caller $i + 1)[3] // last;
+    last if $sub eq 'Lambda::Worker::call';
+    push @frames, "$sub at $frame[1] line $frame[2]";
+  }
+  return \@frames;
+}
+
+sub load {
+  my ($name) = @_;
+  my ($file, $function) = $name =~ /^(.+)\.(\w+(?:::\w+)*)$/
+    or return ('Runtime.MalformedHandlerName', "Bad handler '$name': it is no script.function");
+  my $root = $ENV{LAMBDA_TASK_ROOT} // '.';
+  unshift @INC, $root, "$root/lib";
+  my ($path) = grep { -f } map { "$root/$file.$_" } 'pl', 'pm', 'pmc';
+  return ('Runtime.ImportModuleError', "Unable to load '$file': there is no $file.pl") unless $path;
+  { package main; local $@; local $!; do $path; $Lambda::Worker::error = $@; }
+  if (our $error) {
+    my ($type, $message, @stack) = describe($error, []);
+    $type = 'Runtime.UserCodeSyntaxError' if $error =~ /^syntax error|^Can't locate|compilation (?:errors|aborted)/m && !ref $error;
+    return ($type, $message, @stack);
+  }
+  my $handler = main->can($function) || ($function =~ /::/ && defined &$function && \&$function);
+  return ('Runtime.HandlerNotFound', "Handler '$function' is no sub of $file.pl") unless $handler;
+  return $handler;
+}
+
+sub call {
+  my ($handler, $fields, $event) = @_;
+  my $context = bless {%$fields}, 'Lambda::Context';
+  $event = decode($event) if ($fields->{content_type} // 'application/json') eq 'application/json';
+  my $result = $handler->($event, $context);
+  my $type   = $context->content_type;
+  if (ref $result eq 'GLOB' || (ref $result && eval { $result->can('getline') })) {
+    local $/;
+    return ($type // 'application/octet-stream', readline($result) // '');
+  }
+  return ($type // 'application/octet-stream', $$result) if ref $result eq 'SCALAR' && length($$result // '') != 1;
+  if (defined $type && $type ne 'application/json' && !ref $result) {
+    utf8::encode($result) if utf8::is_utf8($result);
+    return ($type, $result // '');
+  }
+  return ('application/json', json()->encode($result));
+}
+
+sub serve_one {
+  my ($handler, $fields, $event) = @_;
+  if (defined $fields->{trace_id}) { $ENV{_X_AMZN_TRACE_ID} = $fields->{trace_id} }
+  else                             { delete $ENV{_X_AMZN_TRACE_ID} }
+  my $trace = [];
+  my ($type, $result) = eval {
+    local $SIG{__DIE__} = sub { $trace = stack() unless $^S == 0 };
+    call($handler, $fields, $event);
+  };
+  if (defined $type) {
+    reply('result', "content_type=$type\n", $result);
+  } else {
+    refuse('error', describe($@, $trace));
+  }
+}
+
+$| = 1;
+$0 = 'bootstrap';
+POSIX::close(5);    # the script itself
+$requests = move(3, '<');
+$replies  = move(4, '>');
+my ($handler, @failure) = load($ENV{_HANDLER} // '');
+unless (ref $handler) {
+  refuse('init-error', $handler, @failure);
+  exit 1;
+}
+reply('ready', '', '');
+while (my ($fields, $event) = receive()) {
+  serve_one($handler, $fields, $event);
+}

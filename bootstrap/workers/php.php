@@ -1,0 +1,269 @@
+<?php
+// The PHP worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+//
+// `hello.handler` is function `handler` of hello.php, or what that file returns: handler($event, $context). The event is
+// decoded JSON (arrays); what is returned is encoded. A stream is a response of bytes as they are. What is echoed is log.
+
+namespace Lambda {
+    /** What the handler gets as its second argument. */
+    final class Context
+    {
+        public string $functionName;
+        public string $functionVersion;
+        public string $memoryLimitInMb;
+        public string $logGroupName;
+        public string $logStreamName;
+        public ?string $contentType = null; // of a response; set by the handler
+
+        public function __construct(
+            public string $awsRequestId,
+            public int $deadlineMs,
+            public string $invokedFunctionArn,
+            public ?string $traceId,
+            public ?array $clientContext,
+            public ?array $identity,
+            public ?string $tenantId,
+        ) {
+            $this->functionName = (string) getenv('AWS_LAMBDA_FUNCTION_NAME');
+            $this->functionVersion = (string) getenv('AWS_LAMBDA_FUNCTION_VERSION');
+            $this->memoryLimitInMb = (string) getenv('AWS_LAMBDA_FUNCTION_MEMORY_SIZE');
+            $this->logGroupName = (string) getenv('AWS_LAMBDA_LOG_GROUP_NAME');
+            $this->logStreamName = (string) getenv('AWS_LAMBDA_LOG_STREAM_NAME');
+        }
+
+        public function getAwsRequestId(): string
+        {
+            return $this->awsRequestId;
+        }
+
+        public function getInvokedFunctionArn(): string
+        {
+            return $this->invokedFunctionArn;
+        }
+
+        public function getTraceId(): ?string
+        {
+            return $this->traceId;
+        }
+
+        public function getRemainingTimeInMillis(): int
+        {
+            return max(0, $this->deadlineMs - (int) (microtime(true) * 1000));
+        }
+    }
+}
+
+namespace Lambda\Worker {
+    use Lambda\Context;
+
+    /** A failure that is the runtime's to name. */
+    final class Fault extends \RuntimeException
+    {
+        public function __construct(public string $type, string $message)
+        {
+            parent::__construct($message);
+        }
+    }
+
+    /** The private pair of descriptors. PHP can neither move them nor make them close-on-exec. */
+    final class Channel
+    {
+        private $requests;
+        private $replies;
+
+        public function __construct()
+        {
+            $this->requests = fopen('php://fd/3', 'rb');
+            $this->replies = fopen('php://fd/4', 'wb');
+            // A read of this stream is a read of the pipe.
+            stream_set_read_buffer($this->requests, 0);
+            stream_set_write_buffer($this->replies, 0);
+            stream_set_chunk_size($this->replies, 1 << 20);
+        }
+
+        /** The next request as [fields, event], or null when there will be no more. */
+        public function receive(): ?array
+        {
+            $data = '';
+            while (($end = strpos($data, "\n")) === false) {
+                $more = fread($this->requests, 65536);
+                if ($more === false || $more === '') {
+                    return null;
+                }
+                $data .= $more;
+            }
+            [, $headBytes, $bodyBytes] = explode(' ', substr($data, 0, $end));
+            $body = $end + 1 + (int) $headBytes;
+            $left = $body + (int) $bodyBytes - strlen($data);
+            while ($left > 0) {
+                $more = fread($this->requests, $left);
+                if ($more === false || $more === '') {
+                    return null;
+                }
+                $data .= $more;
+                $left -= strlen($more);
+            }
+            $fields = [];
+            foreach (explode("\n", substr($data, $end + 1, (int) $headBytes)) as $line) {
+                [$name, $value] = explode('=', $line, 2) + [1 => ''];
+                $fields[$name] = $value;
+            }
+            return [$fields, substr($data, $body)];
+        }
+
+        public function send(string $kind, string $head = '', string $body = ''): void
+        {
+            $data = $kind . ' ' . strlen($head) . ' ' . strlen($body) . "\n" . $head . $body;
+            $written = 0;
+            while ($written < strlen($data)) {
+                $count = fwrite($this->replies, $written === 0 ? $data : substr($data, $written));
+                if ($count === false) {
+                    exit(1);
+                }
+                $written += $count;
+            }
+        }
+    }
+
+    final class Runtime
+    {
+        public function __construct(private Channel $channel)
+        {
+        }
+
+        public function serve(): void
+        {
+            try {
+                $handler = $this->load((string) getenv('_HANDLER'));
+            } catch (\Throwable $error) {
+                $this->fail('init-error', $error);
+                exit(1);
+            }
+            $this->channel->send('ready');
+            while (($request = $this->channel->receive()) !== null) {
+                $this->serveOne($handler, ...$request);
+                unset($request);
+            }
+        }
+
+        private function load(string $name): callable
+        {
+            $dot = strrpos($name, '.');
+            if (!$dot) {
+                throw new Fault('Runtime.MalformedHandlerName', "Bad handler '$name': it is no script.function");
+            }
+            $function = substr($name, $dot + 1);
+            $root = getenv('LAMBDA_TASK_ROOT') ?: '.';
+            set_include_path($root . PATH_SEPARATOR . get_include_path());
+            $file = $root . '/' . substr($name, 0, $dot) . '.php';
+            if (!is_file($file)) {
+                throw new Fault('Runtime.ImportModuleError', "Unable to load '$name': there is no $file");
+            }
+            foreach (["$root/vendor/autoload.php"] as $autoload) {
+                if (is_file($autoload)) {
+                    require_once $autoload;
+                }
+            }
+            $returned = load_file($file);
+            if (is_callable($function)) {
+                return $function;
+            }
+            if (is_callable($returned) && !is_int($returned)) {
+                return $returned;
+            }
+            throw new Fault('Runtime.HandlerNotFound', "Handler '$function' is no function of $file");
+        }
+
+        private function serveOne(callable $handler, array $fields, string $event): void
+        {
+            self::setTrace($fields['trace_id'] ?? null);
+            try {
+                [$type, $result] = $this->call($handler, $fields, $event);
+            } catch (\Throwable $error) {
+                $this->fail('error', $error);
+                return;
+            }
+            $this->channel->send('result', "content_type=$type\n", $result);
+        }
+
+        private function call(callable $handler, array $fields, string $event): array
+        {
+            $context = new Context(
+                $fields['request_id'] ?? '',
+                (int) ($fields['deadline_ms'] ?? 0),
+                $fields['invoked_function_arn'] ?? '',
+                $fields['trace_id'] ?? null,
+                self::decode($fields['client_context'] ?? '', 'Runtime.LambdaContextUnmarshalError'),
+                self::decode($fields['cognito_identity'] ?? '', 'Runtime.LambdaContextUnmarshalError'),
+                $fields['tenant_id'] ?? null,
+            );
+            if (($fields['content_type'] ?? 'application/json') === 'application/json') {
+                $event = self::decode($event, 'Runtime.UnmarshalError');
+            }
+            $result = $handler($event, $context);
+            if (is_resource($result)) {
+                return [$context->contentType ?? 'application/octet-stream', (string) stream_get_contents($result)];
+            }
+            if (is_string($result) && ($context->contentType ?? 'application/json') !== 'application/json') {
+                return [$context->contentType, $result];
+            }
+            try {
+                $flags = JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
+                return ['application/json', json_encode($result, $flags)];
+            } catch (\JsonException $error) {
+                throw new Fault('Runtime.MarshalError', 'Unable to marshal response: ' . $error->getMessage());
+            }
+        }
+
+        private static function decode(string $text, string $type): mixed
+        {
+            if ($text === '') {
+                return null;
+            }
+            try {
+                return json_decode($text, true, 512, JSON_THROW_ON_ERROR);
+            } catch (\JsonException $error) {
+                throw new Fault($type, 'Unable to parse JSON: ' . $error->getMessage());
+            }
+        }
+
+        private static function setTrace(?string $trace): void
+        {
+            putenv($trace === null ? '_X_AMZN_TRACE_ID' : "_X_AMZN_TRACE_ID=$trace");
+            unset($_SERVER['_X_AMZN_TRACE_ID'], $_ENV['_X_AMZN_TRACE_ID']);
+            if ($trace !== null) {
+                $_SERVER['_X_AMZN_TRACE_ID'] = $_ENV['_X_AMZN_TRACE_ID'] = $trace;
+            }
+        }
+
+        private function fail(string $kind, \Throwable $error): void
+        {
+            $type = $error instanceof Fault ? $error->type : get_class($error);
+            if ($error instanceof \ParseError) {
+                $type = 'Runtime.UserCodeSyntaxError';
+            }
+            $message = $error->getMessage();
+            $stack = [];
+            if (!$error instanceof Fault) {
+                $stack[] = $error->getFile() . ':' . $error->getLine();
+                foreach (explode("\n", $error->getTraceAsString()) as $line) {
+                    if (str_contains($line, 'Lambda\\Worker\\') || str_ends_with($line, '{main}')) {
+                        break;
+                    }
+                    $stack[] = $line;
+                }
+            }
+            fwrite(STDERR, "[ERROR] $type: $message\n" . ($stack ? implode("\n", $stack) . "\n" : ''));
+            $head = "type=$type\nmessage_bytes=" . strlen($message) . "\n";
+            $this->channel->send($kind, $head, implode("\n", [$message, ...$stack]));
+        }
+    }
+
+    /** In a scope of its own: the file sees no variable of the worker. */
+    function load_file(string $file): mixed
+    {
+        return (static fn () => require func_get_arg(0))($file);
+    }
+
+    (new Runtime(new Channel()))->serve();
+}

@@ -1,0 +1,188 @@
+# The Ruby worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It behaves as AWS's own
+# Ruby runtime towards the handler: `app.handler` or `app.Class.method` of app.rb, called with event: and context:.
+require "json"
+
+module OgniWorker
+  # Puts what the private descriptors were moved to above what a handler closes by number, close-on-exec.
+  HIGH = 900
+  F_DUPFD_CLOEXEC = 1030
+
+  # A failure that is the runtime's to name, not an exception of the handler.
+  class Fault < StandardError
+    attr_reader :type
+
+    def initialize(type, message)
+      super(message)
+      @type = type
+    end
+  end
+
+  class Context
+    attr_reader :aws_request_id, :invoked_function_arn, :function_name, :function_version, :memory_limit_in_mb,
+                :log_group_name, :log_stream_name, :deadline_ms, :identity, :client_context, :tenant_id
+
+    def initialize(fields)
+      @aws_request_id = fields["request_id"]
+      @deadline_ms = fields["deadline_ms"].to_i
+      @invoked_function_arn = fields["invoked_function_arn"]
+      @function_name = ENV["AWS_LAMBDA_FUNCTION_NAME"]
+      @function_version = ENV["AWS_LAMBDA_FUNCTION_VERSION"]
+      @memory_limit_in_mb = ENV["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+      @log_group_name = ENV["AWS_LAMBDA_LOG_GROUP_NAME"]
+      @log_stream_name = ENV["AWS_LAMBDA_LOG_STREAM_NAME"]
+      @identity = JSON.parse(fields["cognito_identity"]) if fields["cognito_identity"]
+      @client_context = JSON.parse(fields["client_context"]) if fields["client_context"]
+      @tenant_id = fields["tenant_id"]
+    rescue JSON::ParserError => e
+      raise Fault.new("Runtime.LambdaContextUnmarshalError", "Unable to parse the context: #{e.message}")
+    end
+
+    def get_remaining_time_in_millis
+      [@deadline_ms - (Time.now.to_f * 1000).to_i, 0].max
+    end
+  end
+
+  # The private pair of descriptors.
+  class Channel
+    def initialize
+      @requests = move(3, "rb")
+      @replies = move(4, "wb")
+      @replies.sync = true
+      @buffer = String.new(capacity: 65_536)
+    end
+
+    # The next request as [fields, event], or nil when there will be no more.
+    def receive
+      data = @requests.sysread(65_536, @buffer)
+      data << @requests.sysread(65_536) until (line_end = data.index("\n"))
+      _, head_bytes, body_bytes = data.byteslice(0, line_end).split(" ")
+      head = line_end + 1
+      body = head + head_bytes.to_i
+      total = body + body_bytes.to_i
+      data << @requests.sysread(total - data.bytesize) while data.bytesize < total
+      fields = {}
+      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).each_line(chomp: true) do |line|
+        name, value = line.split("=", 2)
+        fields[name] = value
+      end
+      [fields, data.byteslice(body, total - body)]
+    rescue EOFError
+      nil
+    end
+
+    def send(kind, head, body)
+      @replies.syswrite_all("#{kind} #{head.bytesize} #{body.bytesize}\n".b << head.b << body.b)
+    end
+
+    private
+
+    def move(descriptor, mode)
+      low = IO.for_fd(descriptor, mode)
+      [HIGH, 200, 10].each do |least|
+        moved = IO.for_fd(low.fcntl(F_DUPFD_CLOEXEC, least), mode)
+        low.close
+        return extend_writing(moved)
+      rescue SystemCallError
+        next
+      end
+      extend_writing(low)
+    end
+
+    def extend_writing(io)
+      io.define_singleton_method(:syswrite_all) do |data|
+        written = syswrite(data)
+        while written < data.bytesize
+          data = data.byteslice(written..)
+          written = syswrite(data)
+        end
+      end
+      io
+    end
+  end
+
+  class Runtime
+    def initialize(channel)
+      @channel = channel
+    end
+
+    def serve
+      begin
+        handler = load_handler(ENV.fetch("_HANDLER", ""))
+      rescue SystemExit, SignalException
+        raise
+      rescue Exception => e # a handler may raise anything
+        fail_with("init-error", e, "Init")
+        exit!(1)
+      end
+      @channel.send("ready", "", "")
+      while (request = @channel.receive)
+        serve_one(handler, *request)
+      end
+    end
+
+    private
+
+    def serve_one(handler, fields, event)
+      ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]
+      content_type, result = call(handler, fields, event)
+    rescue SystemExit, SignalException
+      raise
+    rescue Exception => e # a handler may raise anything
+      fail_with("error", e, "Function")
+    else
+      @channel.send("result", "content_type=#{content_type}\n", result)
+    end
+
+    def call(handler, fields, event)
+      context = Context.new(fields)
+      event = parse(event) if fields.fetch("content_type", "application/json") == "application/json"
+      result = handler.call(event: event, context: context)
+      return ["application/unknown", result.read] if result.respond_to?(:read) && result.respond_to?(:rewind)
+
+      begin
+        ["application/json", JSON.dump(result)]
+      rescue StandardError => e
+        raise Fault.new("Runtime.MarshalError", "Unable to marshal response: #{e.message}")
+      end
+    end
+
+    def parse(event)
+      JSON.parse(event.force_encoding(Encoding::UTF_8))
+    rescue JSON::ParserError => e
+      raise Fault.new("Runtime.UnmarshalError", "Unable to unmarshal input: #{e.message}")
+    end
+
+    # `app.handler` is a method of the top level, `app.Class.method` one of a class.
+    def load_handler(name)
+      file, *names = name.split(".")
+      unless file && [1, 2].include?(names.size)
+        raise Fault.new("Runtime.MalformedHandlerName", "Invalid handler #{name}, must be of form FILENAME.METHOD or " \
+                                                        "FILENAME.CLASS.METHOD where FILENAME corresponds with an " \
+                                                        "existing Ruby source file FILENAME.rb")
+      end
+      root = ENV.fetch("LAMBDA_TASK_ROOT", Dir.pwd)
+      $LOAD_PATH.unshift(root)
+      require File.join(root, file)
+      receiver = names.size == 2 ? Object.const_get(names.first) : TOPLEVEL_BINDING.receiver
+      receiver.method(names.last)
+    rescue NameError => e
+      raise unless names && e.name.to_s == names.last
+
+      raise Fault.new("Runtime.HandlerNotFound", "Handler '#{names.last}' is no method of #{file}.rb")
+    end
+
+    def fail_with(kind, error, stage)
+      type = error.is_a?(Fault) ? error.type : "#{stage}<#{error.class}>"
+      trace = (error.backtrace || []).reject { |line| line.start_with?(__FILE__) }
+      message = error.message.dup.force_encoding(Encoding::UTF_8).scrub
+      $stdout.puts "[ERROR] #{type}: #{message}", trace.map { |line| "\tfrom #{line}" }
+      report = { errorMessage: message, errorType: type, stackTrace: error.is_a?(Fault) ? [] : trace }
+      @channel.send(kind, "type=#{type.tr("\r\n", "  ")}\ncontent_type=application/json\n", JSON.generate(report))
+    end
+  end
+end
+
+$stdout.sync = true
+$PROGRAM_NAME = "bootstrap"
+IO.for_fd(5).close rescue nil # the script itself
+OgniWorker::Runtime.new(OgniWorker::Channel.new).serve

@@ -1,0 +1,275 @@
+"""Every duty of docs/worker-protocol.md, for every worker whose interpreter is here, through the real bootstrap.
+
+fixtures/app.EXT is the same handler in each language. It gets an event, mostly a JSON string that names what to do:
+
+    context      fields of the context, joined by "|"        fail       raises an error with the message "it failed: ä"
+    trace        the trace id, or "none"                     log        prints "a line for the log"
+    exit         ends its process with status 3              count      how often this was asked, kept in a variable
+    lookalike    the text 'result 0 2\\n{}'                   binary     the bytes 00 01 ff fe 0a 00
+    anything else: the event itself
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(SOURCE / "tests"))
+
+from runtime_api import RuntimeApi  # noqa: E402
+
+FIXTURES = Path(__file__).resolve().parent / "fixtures"
+BOOTSTRAP = Path(os.environ.get("OGNI_BIN", SOURCE / "build" / "bin")) / "bootstrap"
+CONTEXT = {
+    "Lambda-Runtime-Aws-Tenant-Id": "tenant-1",
+    "Lambda-Runtime-Client-Context": '{"custom":{"a":"b"}}',
+    "Lambda-Runtime-Cognito-Identity": '{"cognitoIdentityId":"id-1","cognitoIdentityPoolId":"pool-1"}',
+}
+
+
+class Language:
+    """What to expect of a language. `json`: events are decoded and results encoded, so both are JSON texts."""
+
+    def __init__(self, name, extension, interpreters, *, json=False, syntax_error=")", custom_error=None, binary=True,
+                 stack="handler", handler="app.handler", any_bytes=True):
+        self.name = name
+        self.extension = extension
+        self.interpreters = interpreters
+        self.json = json
+        self.syntax_error = syntax_error  # a file that does not compile
+        self.custom_error = custom_error  # errorType of "fail"
+        self.binary = binary
+        self.stack = stack  # part of its stack trace
+        self.handler = handler
+        self.any_bytes = any_bytes  # an event may hold NUL and what is no UTF-8
+
+    def interpreter(self):
+        return next((path for name in self.interpreters if (path := shutil.which(name))), None)
+
+
+LANGUAGES = [
+    Language("bash", "sh", ["bash"], syntax_error="handler() {", custom_error="HandlerFailed", stack="at inner",
+             any_bytes=False),
+    Language("node", "js", ["node", "nodejs"], json=True, syntax_error="exports.handler = {", custom_error="Custom",
+             stack="app.js"),
+    Language("ruby", "rb", ["ruby"], json=True, syntax_error="def handler(", custom_error="Function<Custom>",
+             stack="app.rb"),
+    Language("perl", "pl", ["perl"], json=True, syntax_error="sub handler {", custom_error="Custom", stack="app.pl"),
+    Language("php", "php", ["php"], json=True, syntax_error="<?php function {", custom_error="Custom",
+             stack="app.php"),
+    Language("lua", "lua", ["lua5.4", "lua5.3", "lua"], custom_error="Custom", stack="app.lua"),
+    Language("tcl", "tcl", ["tclsh8.7", "tclsh8.6", "tclsh"], syntax_error="proc handler {", custom_error="Custom",
+             stack="handler"),
+]
+
+
+class Bootstrap:
+    """The real bootstrap with one function, against a platform that the test plays."""
+
+    def __init__(self, language, source=None, handler=None, variables=None):
+        self.language = language
+        self.directory = Path(tempfile.mkdtemp(prefix="ogni-worker-"))
+        task = self.directory / "task"
+        task.mkdir()
+        if source is None:
+            shutil.copy(FIXTURES / f"app.{language.extension}", task)
+        else:
+            (task / f"app.{language.extension}").write_text(source)
+        self.api = RuntimeApi(deadline_seconds=int(os.environ.get("OGNI_DEADLINE", "100")))
+        environment = {
+            "AWS_LAMBDA_RUNTIME_API": self.api.address,
+            "LAMBDA_TASK_ROOT": str(task),
+            "_HANDLER": handler or language.handler,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.directory),
+            "TMPDIR": str(self.directory),
+            "LANG": "en_US.UTF-8",
+            "AWS_LAMBDA_FUNCTION_NAME": "greeter",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/greeter",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/stream",
+            **(variables or {}),
+        }
+        self.log_path = self.directory / "log"
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([BOOTSTRAP], env=environment, cwd=task, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # The worker leads a process group of its own and dies with its bootstrap.
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+        self.api.__exit__()
+        shutil.rmtree(self.directory)
+
+    def invoke(self, event, headers=None):
+        """The answer. `event` is the text of a JSON string, or bytes to be handed over as they are."""
+        if isinstance(event, str):
+            event = json.dumps(event, ensure_ascii=False).encode()
+        return self.api.invoke(event, headers)
+
+    def text(self, event, headers=None):
+        """The response, decoded where the language answers in JSON."""
+        answer = self.invoke(event, headers)
+        if answer.kind != "response":
+            raise AssertionError(f"{answer}\nlog: {self.log()}")
+        text = answer.body.decode()
+        if self.language.json:
+            text = json.loads(text)
+        return text if isinstance(text, str) else json.dumps(text)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def log_with(self, text):
+        """The log as soon as it holds `text`; as it is when that does not come."""
+        ends = time.monotonic() + 30
+        while text not in self.log() and time.monotonic() < ends:
+            time.sleep(0.01)
+        return self.log()
+
+
+class WorkerCase:
+    """The tests; a subclass per language."""
+
+    language = None
+    shared = None  # for what leaves no trace
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.language.interpreter():
+            raise unittest.SkipTest(f"no {' or '.join(cls.language.interpreters)} here")
+        cls.shared = Bootstrap(cls.language)
+        instead = cls.shared.api.await_poll()
+        if instead:
+            log = cls.shared.log()
+            cls.tearDownClass()
+            raise AssertionError(f"{instead}\n{log}")
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.shared:
+            cls.shared.__exit__()
+            cls.shared = None
+
+    def test_gives_the_event_and_takes_the_response(self):
+        for event in ("hello", "ä€𝄞 \u0000\" \\ \n", ""):
+            with self.subTest(event=event):
+                self.assertEqual(self.plain(self.shared.text(event)), event)
+
+    def plain(self, text):
+        """A text language echoes the JSON text itself."""
+        return text if self.language.json else json.loads(text)
+
+    def test_carries_large_events(self):
+        for size in (1 << 20, 6 << 20):
+            with self.subTest(size=size):
+                event = ("ä€" + "x" * 1019) * (size // 1024)
+                self.assertTrue(self.plain(self.shared.text(event)) == event)
+
+    def test_carries_any_bytes(self):
+        event = bytes(range(256)) * 300
+        if not self.language.any_bytes:
+            self.skipTest("its strings cannot hold every byte")
+        answer = self.shared.invoke(event, {"Content-Type": "application/octet-stream"})
+        self.assertEqual(answer.kind, "response", answer)
+        self.assertTrue(answer.body == event, answer)
+
+    def test_an_empty_event_harms_nothing(self):
+        answer = self.shared.invoke(b"")
+        self.assertIn(answer.kind, ("response", "error"))
+        if answer.kind == "response":
+            self.assertIn(answer.body, (b"", b"null", b'""'))
+        self.assertEqual(self.plain(self.shared.text("next")), "next")
+
+    def test_gives_the_context(self):
+        shared = self.shared
+        text = shared.text("context", CONTEXT)
+        fields = text.split("|")
+        self.assertEqual(fields[:9], [shared.api.request_id, "greeter", "$LATEST",
+                                      "arn:aws:lambda:eu-west-1:123456789012:function:greeter", "128",
+                                      "/aws/lambda/greeter", "2026/stream", "tenant-1", "1"])
+        self.assertIn("b", fields[9])
+        self.assertIn("pool-1", fields[10])
+
+    def test_sets_and_unsets_the_trace_id(self):
+        self.assertEqual(self.shared.text("trace", {"Lambda-Runtime-Trace-Id": "Root=1-2"}), "Root=1-2")
+        self.assertEqual(self.shared.text("trace"), "none")
+
+    def test_reports_errors_with_type_message_and_stack(self):
+        answer = self.shared.invoke("fail")
+        self.assertEqual(answer.kind, "error", answer)
+        report = json.loads(answer.body)
+        self.assertIn("it failed: ä", report["errorMessage"])
+        if self.language.custom_error:
+            self.assertEqual(report["errorType"], self.language.custom_error)
+        self.assertTrue(report["errorType"])
+        trace = report.get("stackTrace", report.get("trace", []))
+        self.assertIn(self.language.stack, "\n".join(trace), report)
+        self.assertIn("it failed", self.shared.log_with("it failed"))
+        self.assertEqual(self.plain(self.shared.text("next")), "next")
+
+    def test_keeps_state(self):
+        first = int(self.shared.text("count"))
+        self.assertEqual(int(self.shared.text("count")), first + 1)
+
+    def test_a_response_may_look_like_the_protocol(self):
+        self.assertEqual(self.shared.text("lookalike"), "result 0 2\n{}")
+
+    def test_a_response_may_be_bytes(self):
+        if not self.language.binary:
+            self.skipTest("its strings cannot hold every byte")
+        answer = self.shared.invoke("binary")
+        self.assertEqual((answer.kind, answer.body), ("response", b"\x00\x01\xff\xfe\n\x00"))
+
+    def test_what_it_prints_is_the_log(self):
+        before = self.shared.log()
+        self.shared.invoke("log")
+        self.assertIn("a line for the log", self.shared.log_with("a line for the log")[len(before):])
+
+    def test_an_exit_ends_neither_runtime_nor_service(self):
+        with Bootstrap(self.language) as own:
+            answer = own.invoke("exit")
+            self.assertEqual(answer.kind, "error")
+            report = json.loads(answer.body)
+            self.assertEqual(report["errorType"], "Runtime.ExitError", report)
+            self.assertIn("exit status 3", report["errorMessage"])
+            self.assertEqual(self.plain(own.text("next")), "next")
+
+    def assert_init_error(self, instead, own):
+        self.assertIsNotNone(instead, f"it polls\n{own.log()}")
+        self.assertEqual(instead.kind, "init-error", f"{instead}\n{own.log()}")
+        report = json.loads(instead.body)
+        self.assertTrue(report["errorType"] and report["errorMessage"], report)
+        return report
+
+    def test_a_syntax_error_is_a_failed_initialisation(self):
+        with Bootstrap(self.language, source=self.language.syntax_error) as own:
+            self.assert_init_error(own.api.await_poll(), own)
+
+    def test_a_missing_handler_is_a_failed_initialisation(self):
+        with Bootstrap(self.language, handler="app.absent") as own:
+            report = self.assert_init_error(own.api.await_poll(), own)
+            self.assertIn("absent", report["errorMessage"])
+
+
+for each in LANGUAGES:
+    if not os.environ.get("OGNI_LANGUAGES") or each.name in os.environ["OGNI_LANGUAGES"].split(","):
+        case = each.name.capitalize() + "Worker"
+        globals()[case] = type(case, (WorkerCase, unittest.TestCase), {"language": each, "__module__": __name__})
+del WorkerCase
+
+
+if __name__ == "__main__":
+    unittest.main()
