@@ -1,12 +1,18 @@
 // One entry per language; language.h says what each member means. workers/NAME.EXT is embedded as NAME_worker.
 #include "bootstrap/language.h"
 #include "embedded/bash_worker.h"
+#include "embedded/elixir_worker.h"
+#include "embedded/erlang_worker.h"
+#include "embedded/guile_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
 #include "embedded/perl_worker.h"
 #include "embedded/php_worker.h"
+#include "embedded/prolog_worker.h"
 #include "embedded/python_worker.h"
+#include "embedded/r_worker.h"
 #include "embedded/ruby_worker.h"
+#include "embedded/sbcl_worker.h"
 #include "embedded/tcl_worker.h"
 
 namespace ogni::bootstrap {
@@ -78,6 +84,44 @@ std::span<const Language> languages() {
        .arguments = {"{script}"},
        .file_name = "tcl.tcl",
        .script = embedded::tcl_worker},
+      {.name = "r",
+       .extensions = {"R", "r"},
+       .interpreters = {"Rscript"},
+       .arguments = {"--vanilla", "{script}"},
+       .file_name = "r.R",
+       .script = embedded::r_worker},
+      {.name = "guile",
+       .extensions = {"scm"},
+       .interpreters = {"guile-3.0", "guile"},
+       .arguments = {"--no-auto-compile", "-q", "{script}"},
+       .file_name = "guile.scm",
+       .script = embedded::guile_worker},
+      {.name = "sbcl",
+       .extensions = {"lisp", "cl"},
+       .interpreters = {"sbcl"},
+       .arguments = {"--script", "{script}"},
+       .file_name = "sbcl.lisp",
+       .script = embedded::sbcl_worker},
+      {.name = "prolog",
+       .extensions = {"pro", "prolog"},
+       .interpreters = {"swipl"},
+       .arguments = {"-q", "{script}"},
+       .file_name = "prolog.pro",
+       .script = embedded::prolog_worker},
+      {.name = "erlang",
+       .extensions = {"erl"},
+       .interpreters = {"escript"},
+       .arguments = {"{script}"},
+       .file_name = "erlang.escript",
+       .script = embedded::erlang_worker,
+       .handover = Handover::kFile},
+      {.name = "elixir",
+       .extensions = {"ex", "exs"},
+       .interpreters = {"elixir"},
+       .arguments = {"{script}"},
+       .file_name = "elixir.exs",
+       .script = embedded::elixir_worker,
+       .handover = Handover::kFile},
   };
   return kLanguages;
 }

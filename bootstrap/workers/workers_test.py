@@ -67,6 +67,12 @@ LANGUAGES = [
     Language("lua", "lua", ["lua5.4", "lua5.3", "lua"], custom_error="Custom", stack="app.lua"),
     Language("tcl", "tcl", ["tclsh8.7", "tclsh8.6", "tclsh"], syntax_error="proc handler {", custom_error="Custom",
              stack="handler"),
+    Language("r", "R", ["Rscript"], custom_error="Custom", stack="inner()"),
+    Language("guile", "scm", ["guile-3.0", "guile"], syntax_error="(define", custom_error="Custom", stack="inner"),
+    Language("sbcl", "lisp", ["sbcl"], syntax_error="(defun", custom_error="CUSTOM", stack="INNER"),
+    Language("prolog", "pro", ["swipl"], syntax_error="handler(a, b", custom_error="Custom", stack="inner"),
+    Language("erlang", "erl", ["escript"], custom_error="Custom", stack="inner"),
+    Language("elixir", "ex", ["elixir"], syntax_error="defmodule App do", custom_error="App.Custom", stack="inner"),
 ]
 
 

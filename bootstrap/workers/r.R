@@ -1,0 +1,127 @@
+# The R worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+#
+# `hello.handler` is function `handler` of hello.R: handler(event, context). The event is a string (raw where it is not
+# JSON), the context a list. The response is a string or raw; its attribute "content_type" names its type.
+local({
+  if (!l10n_info()[["UTF-8"]]) suppressWarnings(Sys.setlocale("LC_ALL", "C.UTF-8"))
+  requests <- file("/dev/fd/3", "rb", raw = TRUE)
+  replies <- file("/dev/fd/4", "wb", raw = TRUE)
+
+  bytes_of <- function(text) charToRaw(enc2utf8(paste(as.character(text), collapse = "\n")))
+
+  text_of <- function(bytes) {
+    text <- rawToChar(bytes)
+    Encoding(text) <- "UTF-8"
+    text
+  }
+
+  send <- function(kind, head = "", body = raw(0)) {
+    head <- bytes_of(head)
+    writeBin(c(charToRaw(sprintf("%s %d %d\n", kind, length(head), length(body))), head, body), replies)
+    flush(replies)
+  }
+
+  # The next request as list(fields, event), or NULL when there will be no more.
+  receive <- function() {
+    line <- readLines(requests, 1)
+    if (length(line) == 0) return(NULL)
+    sizes <- as.integer(strsplit(line, " ", fixed = TRUE)[[1]][2:3])
+    head <- text_of(readBin(requests, "raw", sizes[1]))
+    event <- if (sizes[2] > 0) readBin(requests, "raw", sizes[2]) else raw(0)
+    lines <- strsplit(head, "\n", fixed = TRUE)[[1]]
+    equals <- regexpr("=", lines, fixed = TRUE)
+    fields <- as.list(substring(lines, equals + 1))
+    names(fields) <- substring(lines, 1, equals - 1)
+    list(fields, event)
+  }
+
+  refuse <- function(kind, type, message, stack = character(0)) {
+    type <- gsub("[\r\n]", " ", type)
+    cat("[ERROR] ", type, ": ", message, "\n", paste0(stack, "\n"), sep = "", file = stderr())
+    message <- bytes_of(message)
+    body <- c(message, if (length(stack) > 0) bytes_of(c("", stack)))
+    send(kind, sprintf("type=%s\nmessage_bytes=%d\n", type, length(message)), body)
+  }
+
+  # Runs `code`; what goes wrong becomes list(error, stack), the stack without the worker's own calls.
+  attempt <- function(code) {
+    stack <- character(0)
+    tryCatch(
+      withCallingHandlers(list(value = code), error = function(e) {
+        calls <- vapply(sys.calls(), function(call) paste(deparse(call, nlines = 1), collapse = ""), "")
+        first <- max(c(0, grep("^(withCallingHandlers|source)\\(", calls))) + 1
+        own <- grep("^(\\.handleSimpleError|h)\\(", calls)
+        last <- if (length(own) > 0) own[1] - 1 else length(calls) - 1
+        if (last >= first) stack <<- paste("at", rev(calls[first:last]))
+      }),
+      error = function(e) list(error = e, stack = stack))
+  }
+
+  type_of <- function(error) {
+    class <- class(error)[1]
+    if (class == "simpleError") "Error" else class
+  }
+
+  environment_value <- function(name) Sys.getenv(name, NA_character_)
+
+  context_of <- function(fields) {
+    deadline_ms <- as.numeric(fields$deadline_ms)
+    list(
+      aws_request_id = fields$request_id, deadline_ms = deadline_ms, trace_id = fields$trace_id,
+      invoked_function_arn = fields$invoked_function_arn, client_context = fields$client_context,
+      identity = fields$cognito_identity, tenant_id = fields$tenant_id, content_type = fields$content_type,
+      function_name = environment_value("AWS_LAMBDA_FUNCTION_NAME"),
+      function_version = environment_value("AWS_LAMBDA_FUNCTION_VERSION"),
+      memory_limit_in_mb = environment_value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+      log_group_name = environment_value("AWS_LAMBDA_LOG_GROUP_NAME"),
+      log_stream_name = environment_value("AWS_LAMBDA_LOG_STREAM_NAME"),
+      get_remaining_time_in_millis = function() max(0, deadline_ms - as.numeric(Sys.time()) * 1000))
+  }
+
+  give_up <- function(type, message, stack = character(0)) {
+    refuse("init-error", type, message, stack)
+    quit("no", 1)
+  }
+
+  load <- function(name) {
+    if (!grepl("^.+\\.[^.]+$", name)) {
+      give_up("Runtime.MalformedHandlerName", sprintf("Bad handler '%s': it is no script.function", name))
+    }
+    base <- sub("\\.[^.]+$", "", name)
+    wanted <- sub("^.*\\.", "", name)
+    paths <- file.path(Sys.getenv("LAMBDA_TASK_ROOT", "."), paste0(base, c(".R", ".r")))
+    path <- paths[file.exists(paths)][1]
+    if (is.na(path)) {
+      give_up("Runtime.ImportModuleError", sprintf("Unable to load '%s': there is no %s", base, paths[1]))
+    }
+    parsed <- attempt(parse(path, encoding = "UTF-8", keep.source = FALSE))
+    if (!is.null(parsed$error)) give_up("Runtime.UserCodeSyntaxError", conditionMessage(parsed$error))
+    loaded <- attempt(for (expression in parsed$value) eval(expression, globalenv()))
+    if (!is.null(loaded$error)) give_up(type_of(loaded$error), conditionMessage(loaded$error), loaded$stack)
+    handler <- get0(wanted, globalenv(), mode = "function")
+    if (is.null(handler)) {
+      give_up("Runtime.HandlerNotFound", sprintf("Handler '%s' is no function of %s", wanted, path))
+    }
+    handler
+  }
+
+  serve_one <- function(handler, fields, event) {
+    if (is.null(fields$trace_id)) Sys.unsetenv("_X_AMZN_TRACE_ID") else Sys.setenv("_X_AMZN_TRACE_ID" = fields$trace_id)
+    called <- attempt({
+      if (is.null(fields$content_type) || fields$content_type == "application/json") event <- text_of(event)
+      result <- handler(event, context_of(fields))
+      list(attr(result, "content_type"), if (is.raw(result)) result else if (is.null(result)) raw(0) else bytes_of(result))
+    })
+    if (!is.null(called$error)) {
+      return(refuse("error", type_of(called$error), conditionMessage(called$error), called$stack))
+    }
+    type <- called$value[[1]]
+    body <- called$value[[2]]
+    attributes(body) <- NULL
+    send("result", if (is.null(type)) "" else sprintf("content_type=%s\n", gsub("[\r\n]", " ", type)), body)
+  }
+
+  handler <- load(Sys.getenv("_HANDLER"))
+  send("ready")
+  while (!is.null(request <- receive())) serve_one(handler, request[[1]], request[[2]])
+})

@@ -1,0 +1,193 @@
+;;; The Common Lisp (SBCL) worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+;;;
+;;; `hello.handler` is function HANDLER of hello.lisp, of its package or of CL-USER: (handler event context). The event is a
+;;; string (octets where it is not JSON), the context a property list. The response is a string or a vector of octets; a
+;;; second value names its type.
+
+(defpackage :ogni-worker (:use :common-lisp))
+(in-package :ogni-worker)
+
+(deftype octets () '(simple-array (unsigned-byte 8) (*)))
+
+(defun c-call (name &rest integers)
+  (destructuring-bind (a &optional (b 0) (c 0)) integers
+    (ecase name
+      (:fcntl (sb-alien:alien-funcall
+               (sb-alien:extern-alien "fcntl" (function sb-alien:int sb-alien:int sb-alien:int sb-alien:int)) a b c))
+      (:close (sb-alien:alien-funcall (sb-alien:extern-alien "close" (function sb-alien:int sb-alien:int)) a)))))
+
+(defun set-environment (name value)
+  (if value
+      (sb-alien:alien-funcall
+       (sb-alien:extern-alien "setenv" (function sb-alien:int sb-alien:c-string sb-alien:c-string sb-alien:int))
+       name value 1)
+      (sb-alien:alien-funcall (sb-alien:extern-alien "unsetenv" (function sb-alien:int sb-alien:c-string)) name)))
+
+;;; Above what a handler closes by number, close-on-exec (1030 is F_DUPFD_CLOEXEC).
+(defun open-descriptor (descriptor &rest direction)
+  (let ((high (c-call :fcntl descriptor 1030 900)))
+    (when (>= high 0) (c-call :close descriptor))
+    (apply #'sb-sys:make-fd-stream (if (>= high 0) high descriptor)
+           :element-type '(unsigned-byte 8) :buffering :full direction)))
+
+(defvar *requests* (open-descriptor 3 :input t))
+(defvar *replies* (open-descriptor 4 :output t))
+
+(defun octets (text) (sb-ext:string-to-octets text :external-format :utf-8))
+(defun text (octets) (sb-ext:octets-to-string octets :external-format :utf-8))
+(defun environment (name) (sb-ext:posix-getenv name))
+
+(defun send (kind head body)
+  (let ((head (octets head)))
+    (write-sequence (octets (format nil "~a ~d ~d~%" kind (length head) (length body))) *replies*)
+    (write-sequence head *replies*)
+    (write-sequence body *replies*)
+    (finish-output *replies*)))
+
+(defun read-octets (count)
+  (let ((octets (make-array count :element-type '(unsigned-byte 8))))
+    (read-sequence octets *requests*)
+    octets))
+
+(defun read-octet-line ()
+  (let ((line (make-string-output-stream)))
+    (loop for octet = (read-byte *requests* nil)
+          do (cond ((null octet) (return nil))
+                   ((= octet 10) (return (get-output-stream-string line)))
+                   (t (write-char (code-char octet) line))))))
+
+(defun split (text separator)
+  (loop with start = 0
+        for end = (position separator text :start start)
+        collect (subseq text start end)
+        while end do (setf start (1+ end))))
+
+;;; The fields of a head as a property list: "request_id=a" is :REQUEST-ID "a".
+(defun fields (head)
+  (loop for line in (split head #\Newline)
+        for equals = (position #\= line)
+        when equals
+          append (list (intern (substitute #\- #\_ (string-upcase (subseq line 0 equals))) :keyword)
+                       (subseq line (1+ equals)))))
+
+(defun one-line (text) (substitute-if #\Space (lambda (c) (find c '(#\Newline #\Return))) text))
+
+(defun refuse (kind type message &optional (stack ""))
+  (format *error-output* "[ERROR] ~a: ~a~%~a" type message stack)
+  (finish-output *error-output*)
+  (send kind (format nil "type=~a~%message_bytes=~d~%" (one-line type) (length (octets message)))
+        (octets (format nil "~a~%~a" message stack))))
+
+(defun give-up (type message &optional (stack ""))
+  (refuse "init-error" type message stack)
+  (sb-ext:exit :code 1 :abort t))
+
+(defun own-frame-p (line)
+  (or (search "OGNI-WORKER" line) (search "SB-KERNEL:" line) (search "(ERROR " line) (search "SIGNAL" line)))
+
+;;; The frames below the error and above the worker.
+(defun stack ()
+  (with-output-to-string (out)
+    (let* ((lines (split (with-output-to-string (s) (let ((*print-length* 10) (*print-level* 4) (*print-right-margin* 1000))
+                                                      (sb-debug:print-backtrace :stream s :count 60)))
+                         #\Newline))
+           (end (position-if (lambda (line) (search "OGNI-WORKER::CALL-HANDLER" line)) lines)))
+      (dolist (line (subseq lines 0 end))
+        (unless (or (own-frame-p line) (string= line ""))
+          (format out "~a~%" (if (> (length line) 300) (subseq line 0 300) line)))))))
+
+(defun type-name (condition)
+  (if (typep condition 'simple-error) "Error" (format nil "~a" (type-of condition))))
+
+(defun message (condition)
+  (handler-case (princ-to-string condition) (error () "the condition cannot be printed")))
+
+;;; Calls FUNCTION; an error ends it, and goes to FAILED as type, message and stack.
+(defun attempt (function failed)
+  (block attempt
+    (handler-bind ((serious-condition
+                     (lambda (condition)
+                       (return-from attempt
+                         (funcall failed (type-name condition) (message condition)
+                                  (handler-case (stack) (error () "")))))))
+      (funcall function))))
+
+(defun load-handler (name)
+  (let ((dot (position #\. name :from-end t)))
+    (unless (and dot (plusp dot))
+      (give-up "Runtime.MalformedHandlerName" (format nil "Bad handler '~a': it is no script.function" name)))
+    (let ((path (format nil "~a/~a.lisp" (or (environment "LAMBDA_TASK_ROOT") ".") (subseq name 0 dot)))
+          (symbol-name (string-upcase (subseq name (1+ dot))))
+          (*package* (find-package :common-lisp-user)))
+      (unless (probe-file (sb-ext:parse-native-namestring path))
+        (give-up "Runtime.ImportModuleError" (format nil "Unable to load '~a': there is no ~a" name path)))
+      (attempt (lambda () (load (sb-ext:parse-native-namestring path) :external-format :utf-8))
+               (lambda (type message stack)
+                 (give-up (if (or (search "READ" type) (search "END-OF-FILE" type)) "Runtime.UserCodeSyntaxError" type)
+                          message stack)))
+      (or (loop for package in (cons (find-package :common-lisp-user) (list-all-packages))
+                for symbol = (find-symbol symbol-name package)
+                when (and symbol (fboundp symbol) (not (eq (symbol-package symbol) (find-package :common-lisp)))
+                          (not (sb-int:system-package-p (symbol-package symbol))))
+                  return symbol)
+          (give-up "Runtime.HandlerNotFound"
+                   (format nil "Handler '~a' is no function of ~a" (subseq name (1+ dot)) path))))))
+
+(defun now-ms ()
+  (multiple-value-bind (seconds microseconds) (sb-ext:get-time-of-day)
+    (+ (* 1000 seconds) (floor microseconds 1000))))
+
+(defun context (fields)
+  (let ((deadline-ms (parse-integer (getf fields :deadline-ms "0"))))
+    (list :aws-request-id (getf fields :request-id)
+          :deadline-ms deadline-ms
+          :remaining-time-in-millis (lambda () (max 0 (- deadline-ms (now-ms))))
+          :invoked-function-arn (getf fields :invoked-function-arn)
+          :trace-id (getf fields :trace-id)
+          :client-context (getf fields :client-context)
+          :identity (getf fields :cognito-identity)
+          :tenant-id (getf fields :tenant-id)
+          :content-type (getf fields :content-type)
+          :function-name (environment "AWS_LAMBDA_FUNCTION_NAME")
+          :function-version (environment "AWS_LAMBDA_FUNCTION_VERSION")
+          :memory-limit-in-mb (environment "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+          :log-group-name (environment "AWS_LAMBDA_LOG_GROUP_NAME")
+          :log-stream-name (environment "AWS_LAMBDA_LOG_STREAM_NAME"))))
+
+(defun body (result)
+  (typecase result
+    (string (octets result))
+    (null (octets ""))
+    (vector (coerce result 'octets))
+    (t (octets (princ-to-string result)))))
+
+(defun call-handler (handler fields event)
+  (multiple-value-bind (result type)
+      (funcall handler
+               (if (string= (getf fields :content-type "application/json") "application/json") (text event) event)
+               (context fields))
+    (values (body result) type)))
+
+(defun serve-one (handler fields event)
+  (set-environment "_X_AMZN_TRACE_ID" (getf fields :trace-id))
+  (attempt (lambda ()
+             (multiple-value-bind (body type) (call-handler handler fields event)
+               (send "result" (if type (format nil "content_type=~a~%" (one-line type)) "") body)))
+           (lambda (type message stack) (refuse "error" type message stack)))
+  (finish-output *standard-output*))
+
+(defun serve ()
+  (let ((handler (load-handler (or (environment "_HANDLER") ""))))
+    (send "ready" "" (octets ""))
+    (loop for line = (read-octet-line)
+          while line
+          do (destructuring-bind (kind head-bytes body-bytes) (split line #\Space)
+               (declare (ignore kind))
+               (let* ((head (text (read-octets (parse-integer head-bytes))))
+                      (event (read-octets (parse-integer body-bytes))))
+                 (serve-one handler (fields head) event))))))
+
+(setf sb-impl::*default-external-format* :utf-8)
+(setf *standard-output* (sb-sys:make-fd-stream 1 :output t :buffering :line :external-format :utf-8)
+      *error-output* (sb-sys:make-fd-stream 2 :output t :buffering :line :external-format :utf-8))
+(serve)
