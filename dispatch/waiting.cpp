@@ -77,15 +77,15 @@ InvocationId Dispatcher::Impl::remove(Waiter& waiter) {
 // The oldest one, for an environment that is not counted in `starting`, `finishing` or `serving` any more.
 // None if none waits, or if the concurrency limit holds those that wait.
 std::optional<InvocationId> Dispatcher::Impl::take_oldest(Version& version) {
-  if (!version.has_waiting()) return std::nullopt;
   Waiter* const in_grace = version.in_grace.empty() ? nullptr : &version.in_grace.begin()->second;
   Waiter* const for_start = version.for_start.empty() ? nullptr : &version.for_start.begin()->second;
-  if (in_grace == nullptr || (for_start != nullptr && for_start->arrival < in_grace->arrival)) {
+  if (for_start != nullptr && (in_grace == nullptr || for_start->arrival < in_grace->arrival)) {
     const InvocationId oldest = remove(*for_start);
     // The start that the oldest left over is for the one whose finishing environment it took.
-    if (version.in_grace.size() > version.finishing) grace_to_start(*in_grace);
+    if (in_grace != nullptr && version.in_grace.size() > version.finishing) grace_to_start(*in_grace);
     return oldest;
   }
+  if (in_grace == nullptr) return std::nullopt;
   if (for_start != nullptr && (version.for_start.size() > version.starting || at_concurrency_limit())) {
     start_to_grace(*for_start, in_grace->deadline);
   } else if (at_concurrency_limit()) {

@@ -52,7 +52,7 @@ constexpr std::string_view slice(std::string_view text, std::size_t begin, std::
 }
 
 constexpr bool begins_with(std::string_view text, std::string_view start) {
-  return text.size() >= start.size() && std::string_view(text.data(), start.size()) == start;
+  return slice(text, 0, start.size()) == start;
 }
 
 // A whole decimal number from 0 to `max`, else -1.
