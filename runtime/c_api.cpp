@@ -1,6 +1,4 @@
 // The C ABI over Client: checks of arguments and of order, and NUL-terminated text.
-#include <signal.h>
-
 #include <cstdlib>
 #include <new>
 
@@ -10,6 +8,7 @@
 #include "runtime/log.h"
 #include "runtime/prelude.h"
 #include "runtime/report.h"
+#include "runtime/sigterm.h"
 #include "runtime/trace_variable.h"
 
 using ogni::runtime::Buffer;
@@ -21,6 +20,7 @@ struct ogni_runtime {
       : client(endpoint, user_agent), sets_trace_variable(sets_trace) {}
 
   Client client;
+  Client* self = &client;  // as what SIGTERM interrupts
   ogni::runtime::TraceVariable trace;
   Buffer json;  // of the last error or prelude
   bool sets_trace_variable;
@@ -68,15 +68,6 @@ int end_stream(ogni_runtime* runtime, Client::Answer ended) {
   return status_of(ended);
 }
 
-// One for the process, as SIGTERM's disposition is.
-ogni_runtime* catching = nullptr;
-struct sigaction former_action;
-
-void on_sigterm(int) {
-  ogni_runtime* runtime = __atomic_load_n(&catching, __ATOMIC_ACQUIRE);
-  if (runtime != nullptr) runtime->client.interrupt();
-}
-
 }  // namespace
 
 extern "C" {
@@ -98,10 +89,7 @@ ogni_runtime* ogni_open(const char* address, const char* user_agent) {
 
 void ogni_close(ogni_runtime* runtime) {
   if (runtime == nullptr) return;
-  if (__atomic_load_n(&catching, __ATOMIC_ACQUIRE) == runtime) {
-    ::sigaction(SIGTERM, &former_action, nullptr);
-    __atomic_store_n(&catching, static_cast<ogni_runtime*>(nullptr), __ATOMIC_RELEASE);
-  }
+  ogni::runtime::release_sigterm(&runtime->self);
   runtime->~ogni_runtime();
   std::free(runtime);
 }
@@ -306,12 +294,7 @@ void ogni_interrupt(ogni_runtime* runtime) {
 
 int ogni_catch_sigterm(ogni_runtime* runtime) {
   if (runtime == nullptr) return OGNI_BAD_ARGUMENT;
-  if (__atomic_exchange_n(&catching, runtime, __ATOMIC_ACQ_REL) != nullptr) return OGNI_OK;
-  struct sigaction action = {};
-  action.sa_handler = on_sigterm;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  return ::sigaction(SIGTERM, &action, &former_action) == 0 ? OGNI_OK : OGNI_FATAL;
+  return ogni::runtime::catch_sigterm(&runtime->self, 1) ? OGNI_OK : OGNI_FATAL;
 }
 
 void ogni_log(const ogni_runtime* runtime, int level, const char* message, size_t bytes) {

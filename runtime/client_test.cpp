@@ -128,7 +128,8 @@ TEST_F(ClientTest, GoesOnAfterARefusedAnswerAndEndsAfterAFailureOfThePlatform) {
   EXPECT_FALSE(client.next());
   platform_.join();
   EXPECT_EQ(server_.connections(), 1);
-  EXPECT_EQ(report.line(), "POST /2018-06-01/runtime/invocation/id/error HTTP/1.1") << "of the response that is too large";
+  EXPECT_EQ(report.line(), "POST /2018-06-01/runtime/invocation/id/error HTTP/1.1")
+      << "of the response that is too large";
   EXPECT_EQ(report.field("Lambda-Runtime-Function-Error-Type"), "Function.ResponseSizeTooLarge");
 }
 

@@ -1,92 +1,57 @@
+// From the author's main() to pollers, and back when the platform ends it.
 #include "ogni/runtime.hpp"
 
-#include <cxxabi.h>
-
 #include <algorithm>
-#include <charconv>
+#include <atomic>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <memory>
 #include <optional>
-#include <typeinfo>
+#include <system_error>
+#include <thread>
 
 #include "protocol/runtime_api.h"
-#include "runtime/client.h"
-#include "runtime/json_text.h"
+#include "runtime/failure.h"
+#include "runtime/poller.h"
 #include "runtime/report.h"
-#include "runtime/trace_variable.h"
+#include "runtime/sigterm.h"
 
 namespace ogni {
 namespace {
 
 using runtime::Client;
-using runtime::platform_type;
+using runtime::Poller;
+using runtime::SetsTraceVariable;
+
+namespace variable = protocol::variable;
 
 constexpr std::string_view kUserAgent = "ogni-runtime/" OGNI_VERSION;
+constexpr int kExitFailed = 1;
+// As AWS's own runtimes exit.
+constexpr int kExitBeforeSnapshot = 64;
+constexpr int kExitAfterRestore = 65;
+constexpr std::int64_t kPollersMax = 10'000;
+// Without external extensions; with them it is two seconds.
+constexpr std::chrono::milliseconds kShutdownBudget{500};
 
-std::string_view variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string_view() : value;
-}
+using Pollers = std::vector<std::unique_ptr<Poller>>;
 
-std::string demangled(const std::type_info* type) {
-  if (type == nullptr) return "unknown";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 ? name.get() : type->name();
-}
-
-// Within a catch block only.
-Response current_exception_as_failure() {
-  const std::string type = demangled(abi::__cxa_current_exception_type());
-  try {
-    throw;
-  } catch (const std::exception& exception) {
-    return Response::failure(type, exception.what());
-  } catch (const std::string& text) {
-    return Response::failure(type, text);
-  } catch (const char* text) {
-    return Response::failure(type, text == nullptr ? "" : text);
-  } catch (...) {
-    return Response::failure(type, "the handler threw something that is not a std::exception");
+// Clients that SIGTERM interrupts, for as long as this lives.
+class Terminable {
+ public:
+  explicit Terminable(const Pollers& pollers) {
+    for (const auto& poller : pollers) clients_.push_back(&poller->client());
+    if (!runtime::catch_sigterm(clients_.data(), clients_.size())) runtime::log_line("SIGTERM cannot be caught");
   }
-}
+  ~Terminable() { runtime::release_sigterm(clients_.data()); }
+  Terminable(const Terminable&) = delete;
+  Terminable& operator=(const Terminable&) = delete;
 
-Context constant_context() {
-  Context context;
-  context.function_name = variable("AWS_LAMBDA_FUNCTION_NAME");
-  context.function_version = variable("AWS_LAMBDA_FUNCTION_VERSION");
-  context.log_group = variable("AWS_LAMBDA_LOG_GROUP_NAME");
-  context.log_stream = variable("AWS_LAMBDA_LOG_STREAM_NAME");
-  const std::string_view memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
-  std::from_chars(memory.data(), memory.data() + memory.size(), context.memory_mb);
-  return context;
-}
+ private:
+  std::vector<Client*> clients_;
+};
 
-void describe(const runtime::Invocation& invocation, Context& context) {
-  context.request_id = invocation.request_id;
-  context.deadline = std::chrono::system_clock::time_point(std::chrono::milliseconds(invocation.deadline_ms));
-  context.invoked_function_arn = invocation.invoked_function_arn;
-  context.trace_id = invocation.trace_id;
-  context.client_context = invocation.client_context;
-  context.cognito_identity = invocation.cognito_identity;
-  context.tenant_id = invocation.tenant_id;
-}
-
-Response call(const Handler& handler, const runtime::Invocation& invocation, const Context& context) {
-  try {
-    return handler(Event{invocation.event, invocation.content_type}, context);
-  } catch (...) {
-    return current_exception_as_failure();
-  }
-}
-
-Client::Answer send(Client& client, const Response& response) {
-  if (response.is_success()) return client.respond(response.body(), response.content_type());
-  const std::string body = runtime::error_json(response.error_type(), response.error_message(), response.stack_trace());
-  return client.fail(platform_type(response.error_type()), body);
+void say(const char* what, const Response& failed) {
+  runtime::log_line(std::string(what) + " failed: " + failed.error_type() + ": " + failed.error_message());
 }
 
 std::optional<Handler> make(Client& client, const std::function<Handler()>& make_handler) {
@@ -94,62 +59,112 @@ std::optional<Handler> make(Client& client, const std::function<Handler()>& make
     if (Handler handler = make_handler()) return handler;
     throw std::bad_function_call();
   } catch (...) {
-    const Response failed = current_exception_as_failure();
-    const std::string body = runtime::error_json(failed.error_type(), failed.error_message(), {});
-    std::fprintf(stderr, "ogni: initialisation failed: %s: %s\n", failed.error_type().c_str(),
-                 failed.error_message().c_str());
+    const Response failed = runtime::current_exception_as_failure();
+    say("initialisation", failed);
     // Whether it could be reported or not, this process ends.
-    static_cast<void>(client.init_error(platform_type(failed.error_type()), body));
+    static_cast<void>(client.init_error(runtime::platform_type(failed.error_type()), runtime::failure_json(failed)));
     return std::nullopt;
   }
 }
 
+// Nothing, or what failed, with the type that AWS gives it.
+std::optional<Response> run_hook(const std::function<void()>& hook, const char* type) {
+  if (!hook) return std::nullopt;
+  try {
+    hook();
+    return std::nullopt;
+  } catch (...) {
+    const Response failed = runtime::current_exception_as_failure();
+    return Response::failure(type, failed.error_type() + ": " + failed.error_message(), failed.stack_trace());
+  }
+}
+
+// Lets the platform take its snapshot. 0, or the status to exit with.
+int pass_snapshot(Client& client, const Options& options) {
+  if (runtime::variable_text(variable::kInitializationType) != "snap-start") return 0;
+  if (const auto failed = run_hook(options.before_snapshot, "Runtime.BeforeSnapshotError")) {
+    say("before_snapshot", *failed);
+    static_cast<void>(client.init_error(failed->error_type(), runtime::failure_json(*failed)));
+    return kExitBeforeSnapshot;
+  }
+  if (client.restore_next() == Client::Answer::kFatal) return kExitFailed;
+  if (const auto failed = run_hook(options.after_restore, "Runtime.AfterRestoreError")) {
+    say("after_restore", *failed);
+    static_cast<void>(client.restore_error(failed->error_type(), runtime::failure_json(*failed)));
+    return kExitAfterRestore;
+  }
+  return 0;
+}
+
+// Every poller on a thread of its own, but for the first. Whether all ended because they were interrupted.
+bool serve_concurrently(const Pollers& pollers, const Handler& handler) {
+  std::atomic<bool> interrupted = true;
+  const auto serve = [&](Poller& poller) {
+    if (poller.serve(handler, SetsTraceVariable::kNo)) return;
+    // The platform has failed: nobody else will get far, and the process shall end.
+    interrupted = false;
+    for (const auto& other : pollers) other->client().interrupt();
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(pollers.size());
+  for (std::size_t i = 1; i < pollers.size(); ++i) {
+    try {
+      threads.emplace_back(serve, std::ref(*pollers[i]));
+    } catch (const std::system_error&) {
+      runtime::log_line("no more threads: serving with fewer pollers");
+      break;
+    }
+  }
+  serve(*pollers.front());
+  for (std::thread& thread : threads) thread.join();
+  return interrupted;
+}
+
+int serve(const Pollers& pollers, const Handler& handler, const Options& options) {
+  std::optional<Terminable> terminable;
+  if (options.on_shutdown) terminable.emplace(pollers);
+  const bool interrupted = pollers.size() > 1 ? serve_concurrently(pollers, handler)
+                                              : pollers.front()->serve(handler, SetsTraceVariable::kYes);
+  if (!interrupted) return kExitFailed;
+  const auto failed = run_hook([&] { options.on_shutdown(kShutdownBudget); }, "Runtime.ShutdownError");
+  if (!failed) return 0;
+  say("on_shutdown", *failed);
+  return kExitFailed;
+}
+
 }  // namespace
 
-std::chrono::milliseconds Context::remaining_time() const {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::system_clock::now());
-  return std::max(left, std::chrono::milliseconds(0));
-}
-
-Response Response::success(std::string body, std::string content_type) {
-  return Response(true, true, std::move(content_type), std::move(body));
-}
-
-Response Response::borrowed(std::string_view body, std::string content_type) {
-  Response response(true, false, std::move(content_type), {});
-  response.borrowed_ = body;
-  return response;
-}
-
-Response Response::failure(std::string type, std::string message, std::vector<std::string> stack_trace) {
-  Response response(false, true, std::move(type), std::move(message));
-  response.stack_trace_ = std::move(stack_trace);
-  return response;
-}
-
-int run_with(const std::function<Handler()>& make_handler) {
-  auto endpoint = runtime::parse_endpoint(variable(protocol::variable::kRuntimeApi));
+int run_with(const std::function<Handler()>& make_handler, Options options) {
+  const auto endpoint = runtime::parse_endpoint(runtime::variable_text(variable::kRuntimeApi));
   if (!endpoint) {
-    std::fputs("ogni: AWS_LAMBDA_RUNTIME_API is not an address; this program is started by AWS Lambda or Ogni\n",
-               stderr);
-    return 1;
+    runtime::log_line("AWS_LAMBDA_RUNTIME_API is not an address; this program is started by AWS Lambda or Ogni");
+    return kExitFailed;
   }
-  Client client(std::move(*endpoint), kUserAgent);
-  const std::optional<Handler> handler = make(client, make_handler);
-  if (!handler) return 1;
+  Pollers pollers;
+  pollers.push_back(std::make_unique<Poller>(*endpoint, kUserAgent));
+  Client& first = pollers.front()->client();
+  const std::optional<Handler> handler = make(first, make_handler);
+  if (!handler) return kExitFailed;
+  if (const int status = pass_snapshot(first, options); status != 0) return status;
 
-  Context context = constant_context();
-  runtime::TraceVariable trace;
-  while (client.next()) {
-    describe(client.invocation(), context);
-    trace.set(context.trace_id);
-    if (send(client, call(*handler, client.invocation(), context)) == Client::Answer::kFatal) return 1;
+  const std::int64_t asked =
+      options.concurrent ? runtime::parse_decimal(runtime::variable_text(variable::kMaxConcurrency), kPollersMax) : 1;
+  while (static_cast<std::int64_t>(pollers.size()) < asked) {
+    pollers.push_back(std::make_unique<Poller>(*endpoint, kUserAgent));
   }
-  return 1;
+  return serve(pollers, *handler, options);
 }
 
-int run(Handler handler) {
-  return run_with([&handler] { return std::move(handler); });
+int run(Handler handler, Options options) {
+  return run_with([&handler] { return std::move(handler); }, std::move(options));
+}
+
+int run_streaming(StreamHandler handler, Options options) {
+  return run(
+      [handler = std::move(handler)](const Event& event, const Context& context) {
+        return Response::streamed([&](ResponseStream& stream) { handler(event, context, stream); });
+      },
+      std::move(options));
 }
 
 }  // namespace ogni

@@ -201,8 +201,8 @@ OGNI_API int ogni_restore_error(ogni_runtime *runtime, const char *type, const c
 OGNI_API void ogni_interrupt(ogni_runtime *runtime);
 
 /* From now on SIGTERM, by which the platform announces the end of the environment, interrupts this runtime. After
- * OGNI_INTERRUPTED the process has 500 ms to end in order (2 s with external extensions). One runtime of a process;
- * the last to call. ogni_close gives SIGTERM its former meaning. OGNI_OK, OGNI_BAD_ARGUMENT, OGNI_FATAL. */
+ * OGNI_INTERRUPTED the process has 500 ms to end in order (2 s with external extensions). One runtime of a process: a
+ * second gets OGNI_FATAL. ogni_close gives SIGTERM its former meaning. OGNI_OK, OGNI_BAD_ARGUMENT, OGNI_FATAL. */
 OGNI_API int ogni_catch_sigterm(ogni_runtime *runtime);
 
 /* --- Log --- */

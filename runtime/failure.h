@@ -1,0 +1,20 @@
+// From exceptions to function errors, and from those to JSON.
+#pragma once
+
+#include <string>
+
+#include "ogni/runtime.hpp"
+
+namespace ogni::runtime {
+
+// Within a catch block only: the exception's demangled type, its text, the stack of its throw where it is known
+// (stack_traces.h), and the exceptions nested in it.
+Response current_exception_as_failure();
+
+// The name of a type as it is written in C++, or as it is where it is none.
+std::string demangled(const char* name);
+
+// {"errorMessage":…,"errorType":…,"stackTrace":[…]} and "cause":{…} where there is one.
+std::string failure_json(const Response& failure);
+
+}  // namespace ogni::runtime

@@ -1,0 +1,152 @@
+#include "runtime/poller.h"
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "protocol/runtime_api.h"
+#include "runtime/failure.h"
+#include "runtime/prelude.h"
+#include "runtime/report.h"
+
+namespace ogni {
+namespace {
+
+thread_local const Context* current_context = nullptr;
+
+// For as long as this thread handles an invocation.
+class CurrentContext {
+ public:
+  explicit CurrentContext(const Context& context) { current_context = &context; }
+  ~CurrentContext() { current_context = nullptr; }
+  CurrentContext(const CurrentContext&) = delete;
+  CurrentContext& operator=(const CurrentContext&) = delete;
+};
+
+}  // namespace
+
+std::string_view current_trace_id() {
+  return current_context == nullptr ? std::string_view() : current_context->trace_id;
+}
+std::string_view current_request_id() {
+  return current_context == nullptr ? std::string_view() : current_context->request_id;
+}
+
+namespace runtime {
+namespace {
+
+namespace variable = protocol::variable;
+
+Context constant_context() {
+  Context context;
+  context.function_name = variable_text(variable::kFunctionName);
+  context.function_version = variable_text(variable::kFunctionVersion);
+  context.log_group = variable_text(variable::kLogGroup);
+  context.log_stream = variable_text(variable::kLogStream);
+  const std::int64_t memory_mb = parse_decimal(variable_text(variable::kFunctionMemorySize), INT32_MAX);
+  context.memory_mb = memory_mb < 0 ? 0 : static_cast<int>(memory_mb);
+  return context;
+}
+
+void describe(const Invocation& invocation, Context& context) {
+  context.request_id = invocation.request_id;
+  context.deadline = std::chrono::system_clock::time_point(std::chrono::milliseconds(invocation.deadline_ms));
+  context.invoked_function_arn = invocation.invoked_function_arn;
+  context.trace_id = invocation.trace_id;
+  context.client_context = invocation.client_context;
+  context.cognito_identity = invocation.cognito_identity;
+  context.tenant_id = invocation.tenant_id;
+}
+
+Response call(const Handler& handler, const Event& event, const Context& context) {
+  try {
+    return handler(event, context);
+  } catch (...) {
+    return current_exception_as_failure();
+  }
+}
+
+// The author's bytes on their way to the platform. Begins with the first of them.
+class ClientStream : public ResponseStream {
+ public:
+  explicit ClientStream(Client& client) : client_(client) {}
+
+  void content_type(std::string_view type) override {
+    refuse_if_begun();
+    type_ = type;
+  }
+  void http(const HttpHead& head) override {
+    refuse_if_begun();
+    std::string headers;
+    std::string cookies;
+    for (const auto& [name, value] : head.headers) append_line(headers, name + ": " + value);
+    for (const std::string& cookie : head.cookies) append_line(cookies, cookie);
+    prelude_.clear();
+    if (!append_prelude_json(prelude_, head.status, headers, cookies)) {
+      throw std::invalid_argument("not the head of an HTTP response");
+    }
+  }
+  bool write(std::string_view bytes) override { return begin() && client_.stream_write(bytes); }
+
+  Client::Answer end() { return begin() ? client_.stream_end() : Client::Answer::kFatal; }
+  Client::Answer fail(std::string_view type, std::string_view body) {
+    return begun_ ? client_.stream_fail(type, body) : client_.fail(type, body);
+  }
+
+ private:
+  static void append_line(std::string& lines, const std::string& line) {
+    if (line.find_first_of("\r\n") != std::string::npos)
+      throw std::invalid_argument("a header with more than one line");
+    lines.append(line).append("\n");
+  }
+  void refuse_if_begun() const {
+    if (begun_) throw std::logic_error("the response has begun");
+  }
+  bool begin() {
+    if (begun_) return true;
+    begun_ = (prelude_.size() > 0 ? client_.stream_begin_http(prelude_.view()) : client_.stream_begin(type_)) ==
+             Client::Answer::kAccepted;
+    return begun_;
+  }
+
+  Client& client_;
+  std::string type_;
+  Buffer prelude_;
+  bool begun_ = false;
+};
+
+}  // namespace
+
+bool Poller::serve(const Handler& handler, SetsTraceVariable sets_trace_variable) {
+  Context context = constant_context();
+  std::optional<TraceVariable> trace;
+  if (sets_trace_variable == SetsTraceVariable::kYes) trace.emplace();
+  while (client_.next()) {
+    describe(client_.invocation(), context);
+    if (trace) trace->set(context.trace_id);
+    const CurrentContext current(context);
+    const Event event{client_.invocation().event, client_.invocation().content_type};  // lives as long as a stream
+    if (answer(call(handler, event, context)) == Client::Answer::kFatal) return false;
+  }
+  return client_.is_interrupted();
+}
+
+Client::Answer Poller::answer(const Response& response) {
+  if (response.is_streamed()) return stream(response);
+  if (response.is_success()) return client_.respond(response.body(), response.content_type());
+  return client_.fail(platform_type(response.error_type()), failure_json(response));
+}
+
+Client::Answer Poller::stream(const Response& response) {
+  ClientStream stream(client_);
+  try {
+    response.produce(stream);
+  } catch (...) {
+    const Response failed = current_exception_as_failure();
+    return stream.fail(platform_type(failed.error_type()), failure_json(failed));
+  }
+  return stream.end();
+}
+
+}  // namespace runtime
+}  // namespace ogni

@@ -1,0 +1,13 @@
+// The stack at the throw of an exception. Functions that link ogni::stack_traces have it; for others it is unknown.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ogni::runtime {
+
+// Lines of the stack at the throw of `exception` (the thrown object), innermost first, if it was this thread's latest;
+// else none. Weak: null where ogni::stack_traces is not linked.
+__attribute__((weak)) std::vector<std::string> thrown_stack(const void* exception);
+
+}  // namespace ogni::runtime
