@@ -302,11 +302,25 @@ TEST_F(OwnWorker, StreamsAReply) {
   const Request whole = invoke("1");
   EXPECT_EQ(whole.body, "abcdef");
   EXPECT_EQ(whole.field("Content-Type"), "text/plain");
-  EXPECT_NE(invoke("error").body.find(R"("errorMessage":"late","errorType":"Bad")"), std::string::npos);
-  EXPECT_NE(invoke("die").body.find("exit status 7"), std::string::npos);
-  EXPECT_NE(invoke("garbage").body.find("Runtime.InvalidWorkerReply"), std::string::npos);
-  EXPECT_NE(invoke("result").body.find("Runtime.InvalidWorkerReply"), std::string::npos);
+  EXPECT_EQ(whole.field("Lambda-Runtime-Function-Response-Mode"), "streaming");
+  EXPECT_EQ(whole.trailers, "");
+  const auto broken_off = [&](const char* event) {
+    const Request answer = invoke(event);
+    EXPECT_EQ(answer.body, "abcde") << event;
+    return answer.trailers;
+  };
+  EXPECT_NE(broken_off("error").find("Lambda-Runtime-Function-Error-Type: Bad\r\n"), std::string::npos);
+  EXPECT_NE(broken_off("die").find("Error-Type: Runtime.ExitError\r\n"), std::string::npos);
+  EXPECT_NE(broken_off("garbage").find("Error-Type: Runtime.InvalidWorkerReply\r\n"), std::string::npos);
+  EXPECT_NE(broken_off("result").find("Error-Type: Runtime.InvalidWorkerReply\r\n"), std::string::npos);
   EXPECT_EQ(invoke("1").body, "abcdef");
+}
+
+TEST_F(OwnWorker, FailsPlainlyBeforeTheFirstByteOfAStream) {
+  start_worker(std::string(kRead) + "  printf 'stream 0 0\\nerror 9 4\\ntype=Bad\\nlate' >&4\ndone\n");
+  const Request error = invoke("1");
+  EXPECT_TRUE(is_error(error));
+  EXPECT_EQ(error.body, R"({"errorMessage":"late","errorType":"Bad","stackTrace":[]})");
 }
 
 TEST_F(OwnWorker, ThatCannotStartIsAFailedInitialisation) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bootstrap/exec_way.h"
+#include "bootstrap/server_choice.h"
 #include "bootstrap/worker_command.h"
 #include "bootstrap/worker_way.h"
 
@@ -52,24 +53,13 @@ Choice own_worker(const std::string& name, const Settings& settings) {
   return worker(std::move(command), settings, "OGNI_WORKER names " + name);
 }
 
-Choice exec(std::vector<std::string> words, const Settings& settings, std::string reason) {
-  const std::string program = words.empty() ? std::string() : settings.find_program(words.front());
-  if (program.empty()) {
-    const std::string name = words.empty() ? "(nothing)" : words.front();
-    return none(reason + ": there is no executable file " + name + " in " + settings.task_root() +
-                ", its bin/ or PATH");
-  }
-  words.front() = program;
-  std::string type = settings.text("exec.content_type");
-  ExecCommand command{std::move(words), type.empty() ? "application/json" : std::move(type)};
-  return {std::make_unique<ExecWay>(std::move(command), settings.function_environment()),
-          std::move(reason) + ": " + program + " is executed for each invocation"};
-}
-
-Choice exec_command(const std::string& line, const Settings& settings, const std::string& reason) {
+Choice exec(const std::string& line, const Settings& settings, const std::string& reason) {
   std::vector<std::string> words;
-  if (!split_command(line, words)) return none(reason + ": a quote or a backslash is left open in " + line);
-  return exec(std::move(words), settings, reason);
+  if (std::string problem; !settings.find_command(line, words, problem)) return none(reason + ": " + problem);
+  const std::string program = words.front();
+  ExecCommand command{std::move(words), settings.text_or("exec.content_type", "application/json")};
+  return {std::make_unique<ExecWay>(std::move(command), settings.function_environment()),
+          reason + ": " + program + " is executed for each invocation"};
 }
 
 std::string looked_for(const Settings& settings) {
@@ -102,24 +92,27 @@ Choice choose_worker(const Settings& settings) {
 
 Choice choose_exec(const Settings& settings) {
   const std::string line = settings.text("exec.command");
-  if (!line.empty()) return exec_command(line, settings, "OGNI_EXEC_COMMAND");
-  return exec_command(settings.handler(), settings, "the handler's name");
+  if (!line.empty()) return exec(line, settings, "OGNI_EXEC_COMMAND");
+  return exec(quoted_word(settings.handler()), settings, "the handler's name");
 }
 
 }  // namespace
 
 Choice choose(const Settings& settings) {
+  if (!settings.problem().empty()) return none(settings.problem());
   const std::string way = settings.text("way");
   if (way == "worker") return choose_worker(settings);
   if (way == "exec") return choose_exec(settings);
-  if (!way.empty()) return none("OGNI_WAY is " + way + "; it can be worker or exec");
+  if (way == "http") return choose_http(settings);
+  if (!way.empty()) return none("OGNI_WAY is " + way + "; it can be worker, exec or http");
   for (const char* name : {"worker", "interpreter", "language"}) {
     if (!settings.text(name).empty()) return choose_worker(settings);
   }
+  if (!settings.text("http.command").empty()) return choose_http(settings);
   if (!settings.text("exec.command").empty()) return choose_exec(settings);
   const std::string& handler = settings.handler();
   if (!handler.empty() && is_executable(settings.task_root() + "/" + handler)) {
-    return exec({"./" + handler}, settings, "the handler is an executable file");
+    return exec(quoted_word("./" + handler), settings, "the handler is an executable file");
   }
   return choose_worker(settings);
 }

@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <utility>
 
 #include "bootstrap/choice.h"
 #include "bootstrap/way.h"
@@ -34,7 +33,7 @@ int run() {
                stderr);
     return 1;
   }
-  Client client(std::move(*endpoint), "ogni-bootstrap/" OGNI_VERSION);
+  Client client(*endpoint, "ogni-bootstrap/" OGNI_VERSION);
   const Settings settings;
   const Choice choice = choose(settings);
   if (settings.is_on("debug")) std::fprintf(stderr, "ogni: %s\n", choice.reason.c_str());

@@ -1,11 +1,15 @@
 #include "bootstrap/settings.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
+#include "bootstrap/descriptor.h"
 #include "protocol/runtime_api.h"
 
 namespace ogni::bootstrap {
@@ -17,6 +21,41 @@ constexpr const char* kProgramDirectories[] = {"/var/lang/bin", "/usr/local/bin"
 std::string variable(const char* name, std::string fallback = {}) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == '\0' ? std::move(fallback) : value;
+}
+
+constexpr std::string_view kNames[] = {
+    "way",
+    "worker",
+    "interpreter",
+    "language",
+    "children",
+    "prefork",
+    "debug",
+    "exec.command",
+    "exec.content_type",
+    "http.command",
+    "http.port",
+    "http.address",
+    "http.ready_path",
+    "http.ready_ms",
+    "http.events_path",
+    "http.stream",
+    "fastcgi.command",
+    "fastcgi.address",
+    "fastcgi.script",
+    "fastcgi.ready_ms",
+    "fastcgi.events_path",
+    "fastcgi.stream",
+    "fastcgi.children",
+};
+constexpr std::size_t kFileBytesMax = 64 * 1024;
+
+// Of a setting, or of a table: "http.".
+bool is_known(std::string_view name) {
+  for (const std::string_view known : kNames) {
+    if (known == name || (name.ends_with('.') && known.starts_with(name))) return true;
+  }
+  return false;
 }
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -38,7 +77,23 @@ bool take_quoted(std::string_view line, std::size_t& at, std::string& word) {
 Settings::Settings()
     : handler_(variable(protocol::variable::kHandler)),
       task_root_(variable(protocol::variable::kTaskRoot, "/var/task")),
-      opt_(variable("OGNI_OPT", "/opt")) {}
+      opt_(variable("OGNI_OPT", "/opt")) {
+  read_file();
+}
+
+void Settings::read_file() {
+  const std::string path = task_root_ + "/ogni.toml";
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return;
+  std::string text(kFileBytesMax + 1, '\0');
+  const ssize_t count = ::read(file.get(), text.data(), text.size());
+  if (count < 0 || static_cast<std::size_t>(count) > kFileBytesMax) {
+    problem_ = path + " cannot be read, or is larger than 64 KiB";
+    return;
+  }
+  text.resize(static_cast<std::size_t>(count));
+  if (!parse_toml(text, is_known, file_, problem_)) problem_ = path + ", " + problem_;
+}
 
 std::string Settings::text(std::string_view name) const {
   std::string variable_name = "OGNI_";
@@ -49,6 +104,21 @@ std::string Settings::text(std::string_view name) const {
   if (value != nullptr) return value;
   const auto found = file_.find(name);
   return found == file_.end() ? std::string() : found->second;
+}
+
+std::string Settings::text_or(std::string_view name, std::string_view fallback) const {
+  std::string value = text(name);
+  return value.empty() ? std::string(fallback) : value;
+}
+
+bool Settings::number(std::string_view name, std::int64_t max, std::int64_t& value) const {
+  const std::string text = this->text(name);
+  if (text.empty()) return true;
+  std::int64_t parsed = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), parsed);
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || parsed < 0 || parsed > max) return false;
+  value = parsed;
+  return true;
 }
 
 bool Settings::is_on(std::string_view name) const {
@@ -83,6 +153,21 @@ std::string Settings::find_program(std::string_view name) const {
   return {};
 }
 
+bool Settings::find_command(std::string_view line, std::vector<std::string>& words, std::string& problem) const {
+  if (!split_command(line, words)) {
+    problem = "a quote or a backslash is left open in " + std::string(line);
+    return false;
+  }
+  const std::string name = words.empty() ? "(nothing)" : words.front();
+  const std::string program = words.empty() ? std::string() : find_program(name);
+  if (program.empty()) {
+    problem = "there is no executable file " + name + " in " + task_root_ + ", its bin/ or PATH";
+    return false;
+  }
+  words.front() = program;
+  return true;
+}
+
 std::vector<std::string> Settings::function_environment() const {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -96,6 +181,15 @@ std::vector<std::string> Settings::function_environment() const {
 bool is_executable(const std::string& path) {
   struct stat status = {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+std::string quoted_word(std::string_view word) {
+  std::string result = "\"";
+  for (const char c : word) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
 }
 
 bool split_command(std::string_view line, std::vector<std::string>& words) {

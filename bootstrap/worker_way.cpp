@@ -54,22 +54,24 @@ Client::Answer WorkerWay::answer(Client& client) {
   return answered;
 }
 
+// When the platform takes no more, the rest is read and dropped: the worker is then where it can be used again.
 Client::Answer WorkerWay::stream(Client& client) {
   const std::string request_id(client.invocation().request_id);
-  const std::string type(worker_->reply().field("content_type"));
-  std::string body(worker_->reply().body());
+  if (client.stream_begin(worker_->reply().field("content_type")) == Client::Answer::kFatal) {
+    return Client::Answer::kFatal;
+  }
+  bool is_taken = client.stream_write(worker_->reply().body());
   while (true) {
     const Worker::Outcome outcome = worker_->await_next();
     const FrameReader& reply = worker_->reply();
-    const bool goes_on = outcome == Worker::Outcome::kReply && reply.kind() == "chunk";
-    if (goes_on || (outcome == Worker::Outcome::kReply && reply.kind() == "end")) {
-      body += reply.body();
-      if (goes_on) continue;
-      return client.respond(body, type.empty() ? "application/octet-stream" : type);
+    const std::string_view kind = outcome == Worker::Outcome::kReply ? reply.kind() : std::string_view();
+    if (kind == "chunk" || kind == "end") {
+      is_taken = is_taken && client.stream_write(reply.body());
+      if (kind == "end") return client.stream_end();
+      continue;
     }
-    const bool is_error = outcome == Worker::Outcome::kReply && reply.kind() == "error";
-    const ErrorReport report = is_error ? report_of(reply) : failure(outcome, request_id);
-    return client.fail(report.type, report.json());
+    const ErrorReport report = kind == "error" ? report_of(reply) : failure(outcome, request_id);
+    return client.stream_fail(report.type, report.json());
   }
 }
 

@@ -131,6 +131,7 @@ void ResponseParser::reset() {
   body_.clear();
   remaining_ = 0;
   framing_ = Framing::kLength;
+  body_expected_ = true;
 }
 
 std::string_view ResponseParser::header(std::string_view name) const {
@@ -242,7 +243,7 @@ bool ResponseParser::choose_framing() {
     }
   }
   if (chunked && (has_length || http_1_0_)) return false;
-  const bool bodiless = status_ == 204 || status_ == 304;
+  const bool bodiless = status_ == 204 || status_ == 304 || !body_expected_;
   keep_alive_ = !close && (!http_1_0_ || keep) && (bodiless || chunked || has_length);
   if (bodiless) {
     framing_ = Framing::kLength;

@@ -47,6 +47,10 @@ class ResponseParser {
   State next_response();
   // Forgets everything: a new connection.
   void reset();
+  // Before the first byte of a response to HEAD: it has no body, whatever its length says.
+  void expect_no_body() { body_expected_ = false; }
+  // In kBody: forgets what body() has, which the owner has passed on. The limit is then one of what is held at once.
+  void forget_body() { body_.set_size(0); }
 
   State state() const { return state_; }
   // After the head: 200 to 599.
@@ -58,14 +62,17 @@ class ResponseParser {
   // Value of the first field of that name (any case), else empty. A NUL follows it in any case.
   // Valid until next_response() or reset().
   std::string_view header(std::string_view name) const;
-  // What has arrived of the body; when it is complete, a NUL follows. Valid until next_response() or reset().
-  std::string_view body() const { return body_.view(); }
-
- private:
+  // The fields of the head in their order; `index` is below fields_count(). Valid as header() is.
   struct Field {
     std::string_view name;
     std::string_view value;
   };
+  std::size_t fields_count() const { return fields_count_; }
+  const Field& field(std::size_t index) const { return fields_[index]; }
+  // What has arrived of the body; when it is complete, a NUL follows. Valid until next_response() or reset().
+  std::string_view body() const { return body_.view(); }
+
+ private:
   enum class Framing { kLength, kChunked, kUntilClose };
   // The part of a chunked body that the next byte belongs to.
   enum class ChunkPart {
@@ -110,6 +117,7 @@ class ResponseParser {
   int informational_ = 0;
   bool keep_alive_ = false;
   bool http_1_0_ = false;
+  bool body_expected_ = true;
   Framing framing_ = Framing::kLength;
 
   Buffer body_;

@@ -21,6 +21,7 @@ class TestServer {
   struct Request {
     std::string head;
     std::string body;
+    std::string trailers = {};  // of a streamed body: whole lines
 
     std::string line() const { return head.substr(0, head.find("\r\n")); }
     // Value of a field, spelled as it was sent; empty where absent.
@@ -114,6 +115,7 @@ class TestServer {
       const std::size_t end = pending_.find("\r\n\r\n");
       if (end != std::string::npos) {
         request.head = pending_.substr(0, end + 2);
+        if (request.field("Transfer-Encoding") == "chunked") return read_chunks(std::move(request), end + 4);
         const std::string length = request.field("Content-Length");
         const std::size_t bytes = length.empty() ? 0 : std::stoul(length);
         if (pending_.size() >= end + 4 + bytes) {
@@ -122,11 +124,40 @@ class TestServer {
           return request;
         }
       }
-      char buffer[65536];
-      const ssize_t count = ::recv(connection_, buffer, sizeof buffer, 0);
-      if (count <= 0) return std::nullopt;
-      pending_.append(buffer, static_cast<std::size_t>(count));
+      if (!receive()) return std::nullopt;
     }
+  }
+
+  bool receive() {
+    char buffer[65536];
+    const ssize_t count = ::recv(connection_, buffer, sizeof buffer, 0);
+    if (count > 0) pending_.append(buffer, static_cast<std::size_t>(count));
+    return count > 0;
+  }
+
+  // The body begins at `at` in what is pending. A stream that is cut off is what has come of it.
+  std::optional<Request> read_chunks(Request request, std::size_t at) {
+    while (true) {
+      std::size_t line_end;
+      while ((line_end = pending_.find("\r\n", at)) == std::string::npos) {
+        if (!receive()) return request;
+      }
+      const std::size_t size = std::stoul(pending_.substr(at, line_end - at), nullptr, 16);
+      at = line_end + 2;
+      if (size == 0) break;
+      while (pending_.size() < at + size + 2) {
+        if (!receive()) return request;
+      }
+      request.body.append(pending_, at, size);
+      at += size + 2;
+    }
+    std::size_t end;
+    while ((end = pending_.find("\r\n\r\n", at - 2)) == std::string::npos) {
+      if (!receive()) return request;
+    }
+    if (end + 2 > at) request.trailers = pending_.substr(at, end + 2 - at);
+    pending_.erase(0, end + 4);
+    return request;
   }
 
   int listener_;

@@ -1,6 +1,6 @@
 // The exec way: the real bootstrap, real programs, a platform that the test plays.
-#include "bootstrap/bootstrap_fixture.h"
 #include "bootstrap/exec_way.h"
+#include "bootstrap/bootstrap_fixture.h"
 #include "bootstrap/settings.h"
 
 #include <chrono>

@@ -1,0 +1,150 @@
+#include "bootstrap/http_way.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "bootstrap/spawn.h"
+
+namespace ogni::bootstrap {
+namespace {
+
+using runtime::Client;
+using Outcome = HttpExchange::Outcome;
+using Shape = HttpEvent::Shape;
+
+// How often a server that is not ready is asked again.
+constexpr std::chrono::milliseconds kProbeInterval{5};
+constexpr std::size_t kMessageBytesMax = 1024;
+
+bool is_answer(Outcome outcome) { return outcome <= Outcome::kDone; }
+
+std::string_view content_type(const HttpReply& reply) {
+  for (const HttpField& field : reply.fields) {
+    if (runtime::equals_ignoring_case(field.name, "content-type")) return field.value;
+  }
+  return "application/octet-stream";
+}
+
+}  // namespace
+
+ErrorReport status_report(const HttpReply& reply) {
+  const std::string status = std::to_string(reply.status);
+  ErrorReport report = plain_report("HttpStatus" + status, "the server answered with status " + status);
+  if (!reply.body.empty()) report.message += ": " + std::string(reply.body.substr(0, kMessageBytesMax));
+  return report;
+}
+
+std::optional<StartFailure> HttpWay::start() {
+  exchange_.close();
+  if (!settings_.command.empty() && !server_.start(settings_.command, environment_, settings_.directory)) {
+    return StartFailure{plain_report("Runtime.InvalidEntrypoint",
+                                     "cannot start " + settings_.command.front() + ": " + std::strerror(errno)),
+                        {}};
+  }
+  return await_ready();
+}
+
+std::optional<StartFailure> HttpWay::await_ready() {
+  const auto until = HttpExchange::Clock::now() + settings_.ready_max;
+  while (!is_ready(until)) {
+    const auto next = std::min(until, HttpExchange::Clock::now() + kProbeInterval);
+    if (server_.wait(-1, 0, next) == ServerProcess::Event::kEnded) {
+      const int status = server_.take_wait_status();
+      ErrorReport report = exit_report(describe_end(status), "");
+      if (status == 0) {
+        report = plain_report("Runtime.ServerNotReady", "the command " + settings_.command.front() +
+                                                            " has ended; a server must stay in the foreground");
+        return StartFailure{report, {}};
+      }
+      return StartFailure{report, status};
+    }
+    if (HttpExchange::Clock::now() < until) continue;
+    std::string message = "the server was not ready at " + settings_.address.text + settings_.ready_path + " within " +
+                          std::to_string(settings_.ready_max.count()) + " ms";
+    if (!exchange_.problem().empty()) message += ": " + exchange_.problem();
+    server_.end();
+    return StartFailure{plain_report("Runtime.ServerNotReady", std::move(message)), {}};
+  }
+  return std::nullopt;
+}
+
+bool HttpWay::is_ready(HttpExchange::Clock::time_point until) {
+  if (settings_.ready_path.empty()) return static_cast<bool>(connect_to(settings_.address, server_, until));
+  HttpRequest request;
+  request.method = "GET";
+  request.path = settings_.ready_path;
+  request.fields = {{"host", "localhost"}};
+  Outcome outcome = exchange_.begin(request, until);
+  while (outcome == Outcome::kHead || outcome == Outcome::kBody) {
+    outcome = exchange_.more(HttpExchange::Taken::kForget, until);
+  }
+  return outcome == Outcome::kDone && exchange_.response().status() < 500;
+}
+
+Client::Answer HttpWay::serve(Client& client) {
+  const HttpEvent event = read_http_event(client.invocation(), settings_.events_path);
+  Outcome outcome = Outcome::kEnded;
+  // A server found dead before the event reached it has cost nothing yet: a second one gets the event.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (!settings_.command.empty() && !server_.is_running()) {
+      std::fprintf(stderr, "ogni: the server has ended and is started again\n");
+      if (const auto failed = start()) return client.fail(failed->report.type, failed->report.json());
+    }
+    outcome = exchange_.begin(event.request);
+    if (outcome != Outcome::kEnded || exchange_.is_delivered()) break;
+  }
+  if (!is_answer(outcome)) {
+    const ErrorReport report = failure(outcome, client.invocation().request_id);
+    return client.fail(report.type, report.json());
+  }
+  const bool is_error = event.shape == Shape::kOther && exchange_.response().status() >= 400;
+  return settings_.streams && !is_error ? stream(client, event.shape, outcome) : buffered(client, event.shape, outcome);
+}
+
+Client::Answer HttpWay::buffered(Client& client, Shape shape, Outcome outcome) {
+  while (outcome != Outcome::kDone && is_answer(outcome)) outcome = exchange_.more(HttpExchange::Taken::kKeep);
+  const HttpReply reply = exchange_.reply();
+  ErrorReport report;
+  if (outcome != Outcome::kDone) {
+    report = failure(outcome, client.invocation().request_id);
+  } else if (shape != Shape::kOther) {
+    return client.respond(reply_json(shape, reply), "application/json");
+  } else if (reply.status < 400) {
+    return client.respond(reply.body, content_type(reply));
+  } else {
+    report = status_report(reply);
+  }
+  return client.fail(report.type, report.json());
+}
+
+Client::Answer HttpWay::stream(Client& client, Shape shape, Outcome outcome) {
+  const HttpReply reply = exchange_.reply();
+  const Client::Answer begun = shape == Shape::kOther ? client.stream_begin(content_type(reply))
+                                                      : client.stream_begin_http(reply_prelude(reply));
+  if (begun == Client::Answer::kFatal) return begun;
+  bool is_taken = true;
+  while (true) {
+    if (is_answer(outcome)) is_taken = client.stream_write(exchange_.response().body());
+    if (outcome == Outcome::kDone) return client.stream_end();
+    if (!is_taken) {
+      exchange_.close();  // the server stops, too
+      return client.stream_end();
+    }
+    if (!is_answer(outcome)) break;
+    outcome = exchange_.more(HttpExchange::Taken::kForget);
+  }
+  const ErrorReport report = failure(outcome, client.invocation().request_id);
+  return client.stream_fail(report.type, report.json());
+}
+
+ErrorReport HttpWay::failure(Outcome outcome, std::string_view request_id) {
+  exchange_.close();
+  ErrorReport report = outcome == Outcome::kEnded ? exit_report(describe_end(server_.take_wait_status()), request_id)
+                                                  : plain_report("Runtime.ServerError", exchange_.problem());
+  std::fprintf(stderr, "%s\n", report.message.c_str());
+  return report;
+}
+
+}  // namespace ogni::bootstrap
