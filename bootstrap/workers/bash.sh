@@ -129,13 +129,6 @@ _ogni_report() {
 
 # --- the handler ---------------------------------------------------------------------------------------------------
 
-# An unlinked file, without a fork: what a here-string beyond the size of a pipe is kept in.
-_ogni_scratch() {
-  local filler
-  builtin printf -v filler '%131072s' ''
-  eval "exec {$1}<<<\"\$filler\""
-}
-
 # Ready for the next call: a child left behind may still write into the file of the last one.
 _ogni_clean() {
   [[ ${!-} == "$_ogni_child" ]] && return 0
@@ -145,8 +138,10 @@ _ogni_clean() {
 }
 
 _ogni_prepare() {
-  _ogni_scratch _ogni_input
-  _ogni_scratch _ogni_output
+  # Unlinked files: a call costs no fork. What a here-document is kept in will not do, its user may only read it.
+  local files=("${TMPDIR:-/tmp}/ogni-$$-$SRANDOM".{in,out})
+  exec {_ogni_input}<>"${files[0]}" {_ogni_output}<>"${files[1]}"
+  command -p rm -f -- "${files[@]}"
   # The numbers are written out: a redirection of a function then hides the private descriptors from its children.
   eval '_ogni_run() { "$_ogni_function" "$_ogni_event" '"\
     <'/proc/self/fd/$_ogni_input' >|'/proc/self/fd/$_ogni_output' \
