@@ -16,7 +16,7 @@ tried=0 failed=0
 for compiler in g++-12 clang++-14 clang++-19; do
   command -v "$compiler" >/dev/null || continue
   tried=$((tried + 1))
-  for source in "$root"/runtime/*.cpp "$root"/runtime/events/*.cpp "$root"/bootstrap/*.cpp "$root"/bootstrap/workers/*.cpp \
+  for source in "$root"/runtime/*.cpp "$root"/bootstrap/*.cpp "$root"/bootstrap/workers/*.cpp \
     "$root"/examples/hello-cpp/main.cpp; do
     case "$source" in *_test.cpp | *_bench.cpp | *_fuzz.cpp) continue ;; esac
     "$compiler" -std=c++20 -fsyntax-only -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -DOGNI_VERSION='"test"' \
