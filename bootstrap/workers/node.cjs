@@ -289,20 +289,15 @@ globalThis.awslambda = {
 function serveStream(handler, event, context, succeed, refuse, end) {
   const { Writable } = require('stream');
   let contentType = 'application/octet-stream';
-  let begun = false;
+  const parts = [];
   const stream = new Writable({
     highWaterMark: handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')] || 64 * 1024,
     write(chunk, encoding, done) {
-      if (begun) send('chunk', '', chunk);
-      else send('stream', `content_type=${contentType}\n`, chunk);
-      begun = true;
+      parts.push(chunk);
       done();
     },
     final(done) {
-      end(() => {
-        if (!begun) send('stream', `content_type=${contentType}\n`, '');
-        send('end', '', '');
-      });
+      end(() => send('result', `content_type=${contentType}\n`, Buffer.concat(parts)));
       done();
     },
   });
