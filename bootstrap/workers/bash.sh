@@ -4,6 +4,8 @@
 # is the response, stderr is the log. Its output goes to an unlinked file that is read back, so a call costs no fork.
 # A status other than 0 is an error, whose message is what was printed. `exit` and a failure under `set -e` end the call,
 # not the shell: `exit 0` answers with the output so far. LAMBDA_RESPONSE_CONTENT_TYPE may name the type of a response.
+# A script that sets LAMBDA_STREAMING=yes may call `lambda_write TEXT...`: each sends a piece of a streamed response at once,
+# and what was printed beside that is its end.
 #
 # The handler's own settings (set -eu, IFS, functions named like builtins) reach this code, which is written to bear them.
 
@@ -101,13 +103,33 @@ _ogni_collect() {
   _ogni_parts[last]=${_ogni_parts[last]%x}
 }
 
+# A file says so, since a subshell may have begun it.
+_ogni_streamed() {
+  [[ ${LAMBDA_STREAMING-} == yes && -s /proc/self/fd/$_ogni_begun ]]
+}
+
+lambda_write() {
+  local LC_ALL=C kind=chunk head='' body="$*"
+  if [[ ${LAMBDA_STREAMING-} != yes ]]; then
+    builtin printf '%s\n' 'lambda_write: LAMBDA_STREAMING=yes must be set where the script begins' >&2
+    return 1
+  fi
+  if ! _ogni_streamed; then
+    builtin printf x >"/proc/self/fd/$_ogni_begun"
+    kind=stream
+    [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
+  fi
+  builtin printf '%s %d %d\n%s%s' "$kind" "${#head}" "${#body}" "$head" "$body" >&"$_ogni_replies"
+}
+
 _ogni_answer() {
-  local LC_ALL=C head='' bytes=0 last part
+  local LC_ALL=C kind=result head='' bytes=0 last part
   _ogni_collect
   [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
   last=$((${#_ogni_parts[@]} - 1))
   for part in "${_ogni_parts[@]}"; do ((bytes += ${#part} + 1)); done
-  builtin printf 'result %d %d\n%s' "${#head}" "$((bytes - 1))" "$head" >&"$_ogni_replies"
+  _ogni_streamed && kind=end head=''
+  builtin printf '%s %d %d\n%s' "$kind" "${#head}" "$((bytes - 1))" "$head" >&"$_ogni_replies"
   ((last == 0)) || builtin printf '%s\0' "${_ogni_parts[@]:0:last}" >&"$_ogni_replies"
   builtin printf '%s' "${_ogni_parts[last]}" >&"$_ogni_replies"
 }
@@ -133,24 +155,26 @@ _ogni_report() {
 _ogni_clean() {
   [[ ${!-} == "$_ogni_child" ]] && return 0
   _ogni_child=${!-}
-  eval "exec $_ogni_input<&- $_ogni_output<&-"
+  eval "exec $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
   _ogni_prepare
 }
 
 _ogni_prepare() {
   # Unlinked files: a call costs no fork. What a here-document is kept in will not do, its user may only read it.
-  local files=("${TMPDIR:-/tmp}/ogni-$$-$SRANDOM".{in,out})
-  exec {_ogni_input}<>"${files[0]}" {_ogni_output}<>"${files[1]}"
+  local files=("${TMPDIR:-/tmp}/ogni-$$-$SRANDOM".{in,out,begun})
+  exec {_ogni_input}<>"${files[0]}" {_ogni_output}<>"${files[1]}" {_ogni_begun}<>"${files[2]}"
   command -p rm -f -- "${files[@]}"
   # The numbers are written out: a redirection of a function then hides the private descriptors from its children.
+  local hidden="$_ogni_requests<&- $_ogni_replies>&- $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
+  [[ ${LAMBDA_STREAMING-} == yes ]] && hidden="$_ogni_requests<&-"
   eval '_ogni_run() { "$_ogni_function" "$_ogni_event" '"\
-    <'/proc/self/fd/$_ogni_input' >|'/proc/self/fd/$_ogni_output' \
-    $_ogni_requests<&- $_ogni_replies>&- $_ogni_input<&- $_ogni_output<&-; }"
+    <'/proc/self/fd/$_ogni_input' >|'/proc/self/fd/$_ogni_output' $hidden; }"
 }
 
 _ogni_call() {
   LAMBDA_RESPONSE_CONTENT_TYPE= _ogni_end='' _ogni_trace='' _ogni_status=0
   builtin printf %s "$_ogni_event" >|"/proc/self/fd/$_ogni_input"
+  [[ ${LAMBDA_STREAMING-} != yes ]] || : >|"/proc/self/fd/$_ogni_begun"
   _ogni_busy=1
   [[ $_ogni_flags == *e* ]] && set -e
   _ogni_run

@@ -1,8 +1,8 @@
 -- The Lua worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 --
 -- `hello.handler` is the global function `handler` of hello.lua, or a field of the table that the file returns. It gets the
--- event as a string and the context as a table, and returns a string and, if it likes, its content type. Lua cannot change
--- the environment: os.getenv, os.execute and io.popen are replaced by ones that know the trace id.
+-- event as a string and the context as a table, and returns a string and, if it likes, its content type; or a function that
+-- returns one piece of a streamed response after the other, and then nil. Lua cannot change the environment: os.getenv, os.execute and io.popen are replaced by ones that know the trace id.
 
 local getenv, execute, popen, exit = os.getenv, os.execute, io.popen, os.exit
 local requests = assert(io.open("/dev/fd/3", "rb"))
@@ -155,6 +155,14 @@ local function context_of(fields)
   }
 end
 
+local function stream(next_piece, head)
+  send("stream", head, "")
+  for piece in next_piece do
+    send("chunk", "", tostring(piece))
+  end
+  send("end", "", "")
+end
+
 local handler, failure = load_handler(getenv("_HANDLER") or "")
 if not handler then
   refuse("init-error", failure.type, failure.message, failure.stack)
@@ -164,10 +172,14 @@ send("ready", "", "")
 for fields, event in receive do
   trace_id = fields.trace_id
   local good, result, content_type = xpcall(handler, with_stack, event, context_of(fields))
-  if good then
-    local head = content_type and "content_type=" .. one_line(content_type) .. "\n" or ""
+  local head = content_type and "content_type=" .. one_line(content_type) .. "\n" or ""
+  local streamed = good and type(result) == "function"
+  if streamed then
+    good, result = xpcall(stream, with_stack, result, head)
+  end
+  if good and not streamed then
     send("result", head, result == nil and "" or tostring(result))
-  else
+  elseif not good then
     refuse("error", result.type, result.message, result.stack)
   end
 end

@@ -289,15 +289,20 @@ globalThis.awslambda = {
 function serveStream(handler, event, context, succeed, refuse, end) {
   const { Writable } = require('stream');
   let contentType = 'application/octet-stream';
-  const parts = [];
+  let begun = false;
   const stream = new Writable({
     highWaterMark: handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')] || 64 * 1024,
     write(chunk, encoding, done) {
-      parts.push(chunk);
+      if (begun) send('chunk', '', chunk);
+      else send('stream', `content_type=${contentType}\n`, chunk);
+      begun = true;
       done();
     },
     final(done) {
-      end(() => send('result', `content_type=${contentType}\n`, Buffer.concat(parts)));
+      end(() => {
+        if (!begun) send('stream', `content_type=${contentType}\n`, '');
+        send('end', '', '');
+      });
       done();
     },
   });

@@ -1,7 +1,8 @@
 # The Perl worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 #
 # `hello.handler` is sub `handler` of hello.pl (or hello.pm): handler($event, $context). The event is decoded JSON; what is
-# returned is encoded. A file handle, or a reference to a scalar, is a response of bytes as they are.
+# returned is encoded. A file handle, or a reference to a scalar, is a response of bytes as they are; a sub is called for one
+# piece of a streamed response after the other, until it returns undef.
 package Lambda::Context;
 use strict;
 use warnings;
@@ -162,12 +163,24 @@ sub call {
     local $/;
     return ($type // 'application/octet-stream', readline($result) // '');
   }
+  return ($type // 'application/octet-stream', $result) if ref $result eq 'CODE';
   return ($type // 'application/octet-stream', $$result) if ref $result eq 'SCALAR' && length($$result // '') != 1;
   if (defined $type && $type ne 'application/json' && !ref $result) {
     utf8::encode($result) if utf8::is_utf8($result);
     return ($type, $result // '');
   }
   return ('application/json', json()->encode($result));
+}
+
+sub stream {
+  my ($type, $next) = @_;
+  reply('stream', "content_type=$type\n", '');
+  while (defined(my $piece = $next->())) {
+    utf8::encode($piece) if utf8::is_utf8($piece);
+    reply('chunk', '', $piece);
+  }
+  reply('end', '', '');
+  return 'streamed';
 }
 
 sub serve_one {
@@ -177,9 +190,11 @@ sub serve_one {
   my $trace = [];
   my ($type, $result) = eval {
     local $SIG{__DIE__} = sub { $trace = stack() unless $^S == 0 };
-    call($handler, $fields, $event);
+    my @answer = call($handler, $fields, $event);
+    ref $answer[1] eq 'CODE' ? stream(@answer) : @answer;
   };
   if (defined $type) {
+    return if $type eq 'streamed';
     reply('result', "content_type=$type\n", $result);
   } else {
     refuse('error', describe($@, $trace));

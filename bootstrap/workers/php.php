@@ -2,7 +2,8 @@
 // The PHP worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 //
 // `hello.handler` is function `handler` of hello.php, or what that file returns: handler($event, $context). The event is
-// decoded JSON (arrays); what is returned is encoded. A stream is a response of bytes as they are. What is echoed is log.
+// decoded JSON (arrays); what is returned is encoded. A stream is a response of bytes as they are, a generator of strings one
+// that is sent piece by piece. What is echoed is log.
 
 namespace Lambda {
     /** What the handler gets as its second argument. */
@@ -179,6 +180,10 @@ namespace Lambda\Worker {
             self::setTrace($fields['trace_id'] ?? null);
             try {
                 [$type, $result] = $this->call($handler, $fields, $event);
+                if ($result instanceof \Generator) {
+                    $this->stream($type, $result);
+                    return;
+                }
             } catch (\Throwable $error) {
                 $this->fail('error', $error);
                 return;
@@ -201,6 +206,9 @@ namespace Lambda\Worker {
                 $event = self::decode($event, 'Runtime.UnmarshalError');
             }
             $result = $handler($event, $context);
+            if ($result instanceof \Generator) {
+                return [$context->contentType ?? 'application/octet-stream', $result];
+            }
             if (is_resource($result)) {
                 return [$context->contentType ?? 'application/octet-stream', (string) stream_get_contents($result)];
             }
@@ -213,6 +221,15 @@ namespace Lambda\Worker {
             } catch (\JsonException $error) {
                 throw new Fault('Runtime.MarshalError', 'Unable to marshal response: ' . $error->getMessage());
             }
+        }
+
+        private function stream(string $type, \Generator $pieces): void
+        {
+            $this->channel->send('stream', "content_type=$type\n");
+            foreach ($pieces as $piece) {
+                $this->channel->send('chunk', '', (string) $piece);
+            }
+            $this->channel->send('end');
         }
 
         private static function decode(string $text, string $type): mixed

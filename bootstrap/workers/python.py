@@ -5,7 +5,9 @@ import json
 import os
 import sys
 import time
+import types
 
+_MANAGED = os.environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_python")
 _REQUESTS, _REPLIES = 3, 4
 # As AWS does: up to 3.11 everything beyond ASCII is escaped in JSON, from 3.12 on it is UTF-8.
 _ESCAPE = sys.version_info < (3, 12)
@@ -253,6 +255,9 @@ class _Runtime:
             except Exception as error:
                 self._fail(b"error", error)
             else:
+                if content_type is None:
+                    self._stream(result)
+                    continue
                 self._flush()
                 self._channel.send(b"result", b"content_type=" + content_type + b"\n", result)
                 del result
@@ -265,12 +270,30 @@ class _Runtime:
             except Exception as error:
                 raise _Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
         result = handler(event, context)
+        if isinstance(result, types.GeneratorType) and not _MANAGED:
+            return None, (context, result)
         if isinstance(result, bytes):
             return b"application/unknown", result
         try:
             return b"application/json", self._numbers.encode(result)
         except Exception as error:
             raise _Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+    # Beyond what AWS's runtime can: a generator of str or bytes is a streamed response.
+    def _stream(self, answer):
+        context, pieces = answer
+        begun = False
+        try:
+            for piece in pieces:
+                data = piece.encode() if isinstance(piece, str) else bytes(piece)
+                self._channel.send(b"chunk" if begun else b"stream", b"" if begun else _type_of(context), data)
+                begun = True
+            if not begun:
+                self._channel.send(b"stream", _type_of(context))
+            self._flush()
+            self._channel.send(b"end")
+        except Exception as error:
+            self._fail(b"error", error)
 
     def _fail(self, kind, error):
         import traceback
@@ -330,6 +353,10 @@ class _Runtime:
         if isinstance(logging.getLevelName(level), int):
             root.setLevel(level)
         root.addHandler(handler)
+
+
+def _type_of(context):
+    return b"content_type=%s\n" % getattr(context, "content_type", "application/octet-stream").encode()
 
 
 class _LoggingFinder:

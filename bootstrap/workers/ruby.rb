@@ -1,5 +1,6 @@
 # The Ruby worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It behaves as AWS's own
-# Ruby runtime towards the handler: `app.handler` or `app.Class.method` of app.rb, called with event: and context:.
+# Ruby runtime towards the handler: `app.handler` or `app.Class.method` of app.rb, called with event: and context:. An
+# Enumerator is a streamed response, piece by piece.
 require "json"
 
 module OgniWorker
@@ -36,6 +37,9 @@ module OgniWorker
     rescue JSON::ParserError => e
       raise Fault.new("Runtime.LambdaContextUnmarshalError", "Unable to parse the context: #{e.message}")
     end
+
+    # Of a streamed response; set by the handler.
+    attr_accessor :content_type
 
     def get_remaining_time_in_millis
       [@deadline_ms - (Time.now.to_f * 1000).to_i, 0].max
@@ -125,6 +129,7 @@ module OgniWorker
     def serve_one(handler, fields, event)
       ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]
       content_type, result = call(handler, fields, event)
+      return stream(content_type, result) if result.is_a?(Enumerator)
     rescue SystemExit, SignalException
       raise
     rescue Exception => e # a handler may raise anything
@@ -137,6 +142,7 @@ module OgniWorker
       context = Context.new(fields)
       event = parse(event) if fields.fetch("content_type", "application/json") == "application/json"
       result = handler.call(event: event, context: context)
+      return [context.content_type || "application/octet-stream", result] if result.is_a?(Enumerator)
       return ["application/unknown", result.read] if result.respond_to?(:read) && result.respond_to?(:rewind)
 
       begin
@@ -144,6 +150,12 @@ module OgniWorker
       rescue StandardError => e
         raise Fault.new("Runtime.MarshalError", "Unable to marshal response: #{e.message}")
       end
+    end
+
+    def stream(content_type, pieces)
+      @channel.send("stream", "content_type=#{content_type}\n", "")
+      pieces.each { |piece| @channel.send("chunk", "", piece.to_s) }
+      @channel.send("end", "", "")
     end
 
     def parse(event)

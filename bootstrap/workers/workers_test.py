@@ -6,6 +6,7 @@ fixtures/app.EXT is the same handler in each language. It gets an event, mostly 
     trace        the trace id, or "none"                     log        prints "a line for the log"
     exit         ends its process with status 3              count      how often this was asked, kept in a variable
     lookalike    the text 'result 0 2\\n{}'                   binary     the bytes 00 01 ff fe 0a 00
+    stream       "a\\n", "ä€\\n", "b\\n" piece by piece, as text/plain      break      "a\\n", and then as fail
     anything else: the event itself
 """
 
@@ -38,7 +39,7 @@ class Language:
     """What to expect of a language. `json`: events are decoded and results encoded, so both are JSON texts."""
 
     def __init__(self, name, extension, interpreters, *, json=False, syntax_error=")", custom_error=None, binary=True,
-                 stack="handler", handler="app.handler", any_bytes=True):
+                 stack="handler", handler="app.handler", any_bytes=True, stream_handler=None):
         self.name = name
         self.extension = extension
         self.interpreters = interpreters
@@ -48,6 +49,7 @@ class Language:
         self.binary = binary
         self.stack = stack  # part of its stack trace
         self.handler = handler
+        self.stream_handler = stream_handler  # None: it does not stream
         self.any_bytes = any_bytes  # an event may hold NUL and what is no UTF-8
 
     def interpreter(self):
@@ -56,15 +58,19 @@ class Language:
 
 LANGUAGES = [
     Language("bash", "sh", ["bash"], syntax_error="handler() {", custom_error="HandlerFailed", stack="at inner",
-             any_bytes=False),
+             any_bytes=False, stream_handler="app.handler"),
+    Language("python", "py", ["python3"], json=True, custom_error="Custom", stack="app.py",
+             stream_handler="app.handler"),
     Language("node", "js", ["node", "nodejs"], json=True, syntax_error="exports.handler = {", custom_error="Custom",
-             stack="app.js"),
+             stack="app.js", stream_handler="app.stream"),
     Language("ruby", "rb", ["ruby"], json=True, syntax_error="def handler(", custom_error="Function<Custom>",
-             stack="app.rb"),
-    Language("perl", "pl", ["perl"], json=True, syntax_error="sub handler {", custom_error="Custom", stack="app.pl"),
+             stack="app.rb", stream_handler="app.handler"),
+    Language("perl", "pl", ["perl"], json=True, syntax_error="sub handler {", custom_error="Custom", stack="app.pl",
+             stream_handler="app.handler"),
     Language("php", "php", ["php"], json=True, syntax_error="<?php function {", custom_error="Custom",
-             stack="app.php"),
-    Language("lua", "lua", ["lua5.4", "lua5.3", "lua"], custom_error="Custom", stack="app.lua"),
+             stack="app.php", stream_handler="app.handler"),
+    Language("lua", "lua", ["lua5.4", "lua5.3", "lua"], custom_error="Custom", stack="app.lua",
+             stream_handler="app.handler"),
     Language("tcl", "tcl", ["tclsh8.7", "tclsh8.6", "tclsh"], syntax_error="proc handler {", custom_error="Custom",
              stack="handler"),
     Language("r", "R", ["Rscript"], custom_error="Custom", stack="inner()"),
@@ -238,6 +244,19 @@ class WorkerCase:
             self.skipTest("its strings cannot hold every byte")
         answer = self.shared.invoke("binary")
         self.assertEqual((answer.kind, answer.body), ("response", b"\x00\x01\xff\xfe\n\x00"))
+
+    def test_a_response_may_be_streamed(self):
+        if not self.language.stream_handler:
+            self.skipTest("its worker does not stream")
+        with Bootstrap(self.language, handler=self.language.stream_handler, variables={"WANT_STREAM": "yes"}) as own:
+            whole = own.invoke("stream")
+            self.assertEqual((whole.kind, whole.body.decode()), ("response", "a\nä€\nb\n"), f"{whole}{own.log()}")
+            self.assertEqual(whole.headers["content-type"], "text/plain")
+            broken = own.invoke("break")
+            error = broken.trailers.get("lambda-runtime-function-error-type", "") + broken.body.decode(errors="replace")
+            self.assertTrue(broken.kind == "error" or broken.trailers, f"{broken}{own.log()}")
+            self.assertIn(self.language.custom_error, error)
+            self.assertEqual(own.invoke("stream").body, whole.body)
 
     def test_what_it_prints_is_the_log(self):
         before = self.shared.log()
