@@ -92,6 +92,13 @@ Result<void> set_isolation(Settings& settings, const Words& words) {
   return {};
 }
 
+Result<void> set_processor(Settings& settings, const Words& words) {
+  const std::string& word = words.front();
+  if (word != "weight" && word != "aws") return refuse(word, "weight or aws");
+  settings.processor_quota = word == "aws";
+  return {};
+}
+
 Result<void> set_user(Settings& settings, const Words& words) {
   settings.user = words.front();
   return {};
@@ -150,6 +157,10 @@ constexpr auto kRows = std::to_array<SettingRow>({
      set_number<&Settings::reuse_grace, 0, 10'000>},
     {"idle-timeout", kNumber, "S", "When an unused environment is shut down (default 600)",
      set_number<&Settings::idle_max, 1, 86'400>},
+    {"freeze-after", kNumber, "MS", "When an idle environment's processes are stopped (default 100; 0: at once)",
+     set_number<&Settings::freeze_after, 0, kDayMs>},
+    {"cpu", kText, "HOW", "weight: by memory, never idle (default); aws: one processor per 1,769 MB and no more",
+     set_processor},
     {"activation-delay", kNumber, "MS", "How long new and changed functions stay Pending (default 0)",
      set_number<&Settings::activation_delay, 0, kDayMs>},
     {"max-connections", kNumber, "N", "Client connections at once (default 1024)",

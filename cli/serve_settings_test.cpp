@@ -61,6 +61,9 @@ user = "functions"
 concurrency = 5
 reuse-grace = 0
 idle-timeout = 60
+freeze-after = 7
+cpu = "aws"
+dev-shm = 64
 activation-delay = 20
 max-connections = 9
 allow-nearest-python = true
@@ -82,6 +85,8 @@ log-level = "debug"
   EXPECT_EQ(settings->user, "functions");
   EXPECT_EQ(settings->concurrency_max, 5U);
   EXPECT_EQ(settings->reuse_grace, std::chrono::milliseconds(0));
+  EXPECT_EQ(settings->freeze_after, std::chrono::milliseconds(7));
+  EXPECT_TRUE(settings->processor_quota);
   EXPECT_EQ(settings->activation_delay, std::chrono::milliseconds(20));
   EXPECT_EQ(settings->connections_max, 9U);
   EXPECT_TRUE(settings->allow_nearest_python);
@@ -104,6 +109,8 @@ TEST(ServeSettings, WrongValuesNameTheirSourceAndSetting) {
                                                                {"concurrency", "-1"},
                                                                {"concurrency", "1e3"},
                                                                {"idle-timeout", "soon"},
+                                                               {"freeze-after", "-1"},
+                                                               {"cpu", "all"},
                                                                {"isolation", "container"},
                                                                {"account", "123"},
                                                                {"region", "nowhere"},

@@ -100,6 +100,7 @@ void Dispatcher::ended(EnvironmentId id, TimePoint now) {
       break;
     case EnvironmentState::kIdle:
       environment->state = EnvironmentState::kReset;
+      if (environment->unfrozen_hook.is_linked()) d.unfrozen.erase(d.unfrozen.iterator_to(*environment));
       version.idle.erase(version.idle.iterator_to(*environment));
       version.reset.push_front(*environment);
       break;
@@ -144,6 +145,7 @@ std::optional<TimePoint> Dispatcher::next_deadline() const {
   if (!d.timers.empty()) earliest = std::min(earliest, d.timers.begin()->deadline);
   if (!d.grace_timers.empty()) earliest = std::min(earliest, d.grace_timers.begin()->deadline);
   if (!d.idle.empty()) earliest = std::min(earliest, after(d.idle.front().idle_since, d.limits.idle_max));
+  if (!d.unfrozen.empty()) earliest = std::min(earliest, after(d.unfrozen.front().idle_since, d.limits.freeze_after));
   if (earliest == TimePoint::max()) return std::nullopt;
   return earliest;
 }
@@ -160,6 +162,8 @@ void Dispatcher::advance(TimePoint now) {
       d.forget_if_over(version);
     } else if (!d.grace_timers.empty() && d.grace_timers.begin()->deadline == *due) {
       d.end_grace(*d.grace_timers.begin());
+    } else if (!d.unfrozen.empty() && after(d.unfrozen.front().idle_since, d.limits.freeze_after) == *due) {
+      d.freeze(d.unfrozen.front());
     } else {
       d.stop(d.idle.front(), StopReason::kIdle);
     }
@@ -190,6 +194,11 @@ Counts Dispatcher::counts() const {
 std::size_t Dispatcher::environments_of(VersionId version) const {
   const auto found = impl_->versions.find(version);
   return found == impl_->versions.end() ? 0 : found->second.environments;
+}
+
+bool Dispatcher::is_frozen(EnvironmentId environment) const {
+  const Environment* const found = impl_->find(environment);
+  return found != nullptr && found->frozen;
 }
 
 std::optional<EnvironmentState> Dispatcher::state_of(EnvironmentId environment) const {

@@ -25,6 +25,8 @@
 //   Limits::reuse_grace_max. Then a new environment is started, or the invocation is refused. The same holds at the
 //   concurrency limit.
 // * Waiting invocations of a version are one queue: whichever environment becomes free takes the oldest.
+// * An environment that has been idle for freeze_after is frozen, and thawed by the next invocation before anything else:
+//   one that is busy all the time never is.
 // * Most recently used idle environment first, one with a program before one without. Synchronous invocations are
 //   never queued behind a full limit.
 //
@@ -67,6 +69,7 @@ struct Limits {
   std::size_t environments_max = 1000;                       // environments that exist at once, idle ones included
   Duration reuse_grace_max = std::chrono::milliseconds(50);  // 0 = the letter of AWS: never wait
   Duration idle_max = std::chrono::minutes(10);              // AWS documents none; ours
+  Duration freeze_after = std::chrono::milliseconds(100);    // of idling; 0 = at once, as AWS; max() = never
   Duration stop_max = std::chrono::seconds(2);               // budget of a reset; then the environment is discarded
 };
 
@@ -135,13 +138,21 @@ struct ResetEnvironment {
   EnvironmentId environment{};
   ResetReason reason{};
 };
+// The program has had nothing to do for a moment: stop all its processes.
+struct FreezeEnvironment {
+  EnvironmentId environment{};
+};
+// Let them go on. Comes before whatever else is commanded of a frozen environment, except StopEnvironment.
+struct ThawEnvironment {
+  EnvironmentId environment{};
+};
 // Shut the environment down and forget it. The dispatcher has forgotten it already. Does not follow gone().
 struct StopEnvironment {
   EnvironmentId environment{};
   StopReason reason{};
 };
 using Command = std::variant<StartEnvironment, RestartProgram, Deliver, Refuse, FailInvocation, FinishInvocation,
-                             ResetEnvironment, StopEnvironment>;
+                             ResetEnvironment, FreezeEnvironment, ThawEnvironment, StopEnvironment>;
 
 enum class EnvironmentState { kStarting, kIdle, kBusy, kAnswered, kResetting, kReset, kRestarting };
 
@@ -196,6 +207,7 @@ class Dispatcher {
   Counts counts() const;
   std::size_t environments_of(VersionId version) const;
   std::optional<EnvironmentState> state_of(EnvironmentId environment) const;
+  bool is_frozen(EnvironmentId environment) const;
 
  private:
   struct Impl;

@@ -46,6 +46,8 @@ struct Print {
     constexpr const char* kWords[] = {"init timed out", "timed out"};
     return "reset " + number(c.environment) + " " + kWords[static_cast<int>(c.reason)];
   }
+  std::string operator()(const FreezeEnvironment& c) const { return "freeze " + number(c.environment); }
+  std::string operator()(const ThawEnvironment& c) const { return "thaw " + number(c.environment); }
   std::string operator()(const StopEnvironment& c) const {
     constexpr const char* kWords[] = {"idle", "retired", "evicted", "broken", "draining"};
     return "stop " + number(c.environment) + " " + kWords[static_cast<int>(c.reason)];
@@ -54,7 +56,9 @@ struct Print {
 
 class DispatcherTest : public ::testing::Test {
  protected:
-  void begin(Limits limits) {
+  // Nothing is frozen unless a test wants it.
+  void begin(Limits limits, Duration freeze_after = Duration::max()) {
+    limits.freeze_after = freeze_after;
     dispatcher_.emplace(limits);
     dispatcher_->add_version({.id = VersionId{1}, .timeout = seconds(3), .init_timeout = seconds(10)});
     dispatcher_->add_version({.id = VersionId{2}, .timeout = seconds(3), .init_timeout = seconds(10)});

@@ -32,6 +32,8 @@ struct Dispatcher::Impl {
   void become_free(Environment& environment, Program program);
   void park(Environment& environment, Program program);
   void unpark(Environment& environment);
+  void freeze(Environment& environment);
+  void thaw(Environment& environment);
   Environment* most_recently_used(Version& version);
   void begin_reset(Environment& environment, ResetReason reason);
   void end_init(Environment& environment);
@@ -75,6 +77,7 @@ struct Dispatcher::Impl {
   Timers<Environment> timers;
   Timers<Waiter> grace_timers;
   IdleList idle;
+  UnfrozenList unfrozen;  // longest idle first
   // Versions with both an idle environment and waiting invocations: they wait for the concurrency limit.
   // Empty between events unless the limit is reached.
   StarvedList starved;

@@ -79,6 +79,7 @@ class Simulation : public World {
       case Program::kInit:
         if (fails) return end(id);
         environment.program = environment.invocation ? Program::kRuns : Program::kPolls;
+        environment.idle_since = now_;
         if (environment.invocation) expect_delivery_ = id;
         dispatcher_.ready(id, now_);
         return;
@@ -96,6 +97,7 @@ class Simulation : public World {
       case Program::kAnswered:
         if (fails) return end(id);
         environment.program = Program::kPolls;
+        environment.idle_since = now_;
         dispatcher_.ready(id, now_);
         return;
     }
@@ -188,6 +190,7 @@ TEST_P(DispatcherSimulation, KeepsItsPromisesAtEveryStep) {
   RecordProperty("invoked", std::to_string(simulation.invoked()));
   // A schedule in which nothing succeeds or nothing goes wrong would show little.
   EXPECT_GT(simulation.answered(), simulation.invoked() / 20);
+  EXPECT_GT(simulation.frozen(), 0U);
   if (GetParam().faults > 0) EXPECT_GT(simulation.failed(), 0U);
 }
 
@@ -202,6 +205,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Schedule{"LessEnvironmentsThanConcurrency", 7, 100'000, 12, 5, milliseconds(50), 3, 8},
                       Schedule{"SomeWithoutGrace", 8, 100'000, 8, 8, milliseconds(0), 2, 10},
                       Schedule{"LongGrace", 9, 100'000, 6, 9, milliseconds(500), 2, 10},
+                      Schedule{"FrozenAtOnce", 12, 100'000, 6, 9, milliseconds(50), 2, 10, milliseconds(0)},
+                      Schedule{"FrozenLate", 13, 100'000, 6, 9, milliseconds(50), 2, 10, milliseconds(400)},
                       Schedule{"Many", 10, 60'000, 100, 120, milliseconds(50), 4, 3},
                       Schedule{"ManyOfOneVersion", 11, 60'000, 60, 200, milliseconds(50), 1, 6}),
     [](const auto& info) { return std::string(info.param.name); });

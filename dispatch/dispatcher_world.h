@@ -27,6 +27,7 @@ struct Schedule {
   milliseconds grace;
   int versions;
   int faults;  // weight of crashes, hangs and losses
+  milliseconds freeze_after = milliseconds(20);
 };
 
 class World {
@@ -35,6 +36,7 @@ class World {
   std::uint64_t answered() const { return answered_; }
   std::uint64_t failed() const { return failed_; }
   std::uint64_t refused() const { return refused_; }
+  std::uint64_t frozen() const { return frozen_; }
 
  protected:
   enum class Program { kNone, kInit, kPolls, kRuns, kAnswered };
@@ -44,7 +46,9 @@ class World {
     Program program = Program::kInit;
     bool killed = false;  // ResetEnvironment came, and ended() was not reported
     bool stuck = false;   // the kill will not end it
-    bool gone = false;    // reported, and on its way out of this model
+    bool frozen = false;
+    TimePoint idle_since;  // when it last began to wait in next
+    bool gone = false;     // reported, and on its way out of this model
     std::optional<InvocationId> invocation;
   };
   struct WorldInvocation {
@@ -63,6 +67,7 @@ class World {
                      .environments_max = schedule.environments_max,
                      .reuse_grace_max = schedule.grace,
                      .idle_max = milliseconds(2000),
+                     .freeze_after = schedule.freeze_after,
                      .stop_max = milliseconds(60)}) {}
 
   std::uint32_t below(std::size_t bound) {
@@ -121,6 +126,7 @@ class World {
     WorldInvocation* const invocation = invocation_of(id);
     if (environment == nullptr || invocation == nullptr) return;
     EXPECT_EQ(environment->program, before);
+    EXPECT_FALSE(environment->frozen) << "an event for a frozen environment";
     EXPECT_FALSE(environment->killed);
     EXPECT_FALSE(environment->gone);
     EXPECT_FALSE(environment->invocation) << "two invocations in one environment";
@@ -175,6 +181,22 @@ class World {
     environment->killed = true;
     environment->stuck = static_cast<int>(below(100)) < schedule_.faults;
   }
+  void carry_out(const FreezeEnvironment& c) {
+    WorldEnvironment* const environment = environment_of(c.environment);
+    if (environment == nullptr) return;
+    EXPECT_EQ(environment->program, Program::kPolls);
+    EXPECT_FALSE(environment->frozen);
+    EXPECT_FALSE(environment->invocation);
+    EXPECT_GE(now_ - environment->idle_since, schedule_.freeze_after) << "frozen before its time";
+    environment->frozen = true;
+    ++frozen_;
+  }
+  void carry_out(const ThawEnvironment& c) {
+    WorldEnvironment* const environment = environment_of(c.environment);
+    if (environment == nullptr) return;
+    EXPECT_TRUE(environment->frozen);
+    environment->frozen = false;
+  }
   void carry_out(const StopEnvironment& c) {
     const WorldEnvironment* const environment = environment_of(c.environment);
     if (environment == nullptr) return;
@@ -219,6 +241,11 @@ class World {
     for (const auto& [id, environment] : environments_) {
       const EnvironmentState state = expected_state(environment);
       ASSERT_EQ(dispatcher_.state_of(id), state) << "environment " << static_cast<std::uint64_t>(id);
+      ASSERT_EQ(dispatcher_.is_frozen(id), environment.frozen);
+      if (environment.frozen) ASSERT_FALSE(environment.invocation) << "frozen while it serves";
+      if (state == EnvironmentState::kIdle && !environment.frozen) {
+        ASSERT_LT(now_ - environment.idle_since, schedule_.freeze_after) << "idles for long and is not frozen";
+      }
       Totals& version = totals[environment.version];
       ++version.environments;
       const bool is_idle = state == EnvironmentState::kIdle || state == EnvironmentState::kReset;
@@ -284,6 +311,7 @@ class World {
   std::uint64_t answered_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t refused_ = 0;
+  std::uint64_t frozen_ = 0;
 };
 
 }  // namespace ogni::dispatch

@@ -1,4 +1,6 @@
 // The steps of one environment's life.
+#include <utility>
+
 #include "dispatch/dispatcher_impl.h"
 
 namespace ogni::dispatch {
@@ -45,6 +47,7 @@ void Dispatcher::Impl::assign(Environment& environment, InvocationId invocation,
   const TimePoint deadline = after(now, environment.version.spec.timeout);
   environment.invocation = invocation;
   ++serving;
+  thaw(environment);
   set_timer(environment, deadline);
   if (program == Program::kWaits) {
     environment.state = EnvironmentState::kBusy;
@@ -80,6 +83,10 @@ void Dispatcher::Impl::park(Environment& environment, Program program) {
   environment.idle_since = now;
   (waits ? environment.version.idle : environment.version.reset).push_front(environment);
   idle.push_back(environment);
+  if (waits && limits.freeze_after != Duration::max()) {
+    unfrozen.push_back(environment);
+    if (limits.freeze_after <= Duration::zero()) freeze(environment);
+  }
   note_starved(environment.version);
 }
 
@@ -89,7 +96,19 @@ void Dispatcher::Impl::unpark(Environment& environment) {
   auto& list = environment.state == EnvironmentState::kIdle ? version.idle : version.reset;
   list.erase(list.iterator_to(environment));
   idle.erase(idle.iterator_to(environment));
+  if (environment.unfrozen_hook.is_linked()) unfrozen.erase(unfrozen.iterator_to(environment));
   note_starved(version);
+}
+
+void Dispatcher::Impl::freeze(Environment& environment) {
+  unfrozen.erase(unfrozen.iterator_to(environment));
+  environment.frozen = true;
+  commands.emplace_back(FreezeEnvironment{.environment = environment.id});
+}
+
+void Dispatcher::Impl::thaw(Environment& environment) {
+  if (!std::exchange(environment.frozen, false)) return;
+  commands.emplace_back(ThawEnvironment{.environment = environment.id});
 }
 
 Environment* Dispatcher::Impl::most_recently_used(Version& version) {

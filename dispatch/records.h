@@ -29,8 +29,10 @@ struct Environment {
   TimePoint idle_since;
   TimePoint deadline;  // of init, of the invocation, or of the reset; meaningful while in the timers
 
-  boost::intrusive::list_member_hook<> version_hook;  // Version::idle or Version::reset
-  boost::intrusive::list_member_hook<> idle_hook;     // all idle ones, least recently used first
+  boost::intrusive::list_member_hook<> version_hook;   // Version::idle or Version::reset
+  boost::intrusive::list_member_hook<> idle_hook;      // all idle ones, least recently used first
+  boost::intrusive::list_member_hook<> unfrozen_hook;  // idle with a program that is not frozen
+  bool frozen = false;
   boost::intrusive::set_member_hook<> timer_hook;
 };
 
@@ -87,6 +89,9 @@ using Timers =
 using IdleList =
     boost::intrusive::list<Environment, boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
                                                                       &Environment::idle_hook>>;
+using UnfrozenList =
+    boost::intrusive::list<Environment, boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
+                                                                      &Environment::unfrozen_hook>>;
 using StarvedList = boost::intrusive::list<
     Version, boost::intrusive::member_hook<Version, boost::intrusive::list_member_hook<>, &Version::starved_hook>>;
 

@@ -1,16 +1,11 @@
 #include "sandbox/cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
-#include <csignal>
-#include <memory>
-#include <sstream>
-#include <vector>
+#include <algorithm>
+#include <utility>
 
 #include "base/system.h"
 
@@ -18,219 +13,223 @@ namespace ogni::sandbox {
 
 namespace {
 
-constexpr int kSweepTries = 200;
-constexpr int kSweepPauseMs = 10;
+constexpr const char* kProgram = "program";
+constexpr std::uint64_t kPeriodMicroseconds = 100'000;
+constexpr std::uint64_t kQuotaLeast = 1'000;  // the kernel's, in microseconds
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-std::vector<std::string> directories_in(int directory) {
-  std::vector<std::string> names;
-  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (copy < 0) return names;
-  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy));
-  if (!stream) {
-    ::close(copy);
-    return names;
-  }
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string name = entry->d_name;
-    if (entry->d_type == DT_DIR && name != "." && name != "..") names.push_back(name);
-  }
-  return names;
-}
-
-bool has_word(std::string_view text, std::string_view word) {
-  std::istringstream words{std::string(text)};
-  for (std::string next; words >> next;) {
-    if (next == word) return true;
-  }
-  return false;
-}
-
-bool has_item(const std::string& list, std::string_view item) {
-  std::istringstream items(list);
-  for (std::string next; std::getline(items, next, ',');) {
-    if (next == item) return true;
-  }
-  return false;
-}
-
-struct Mounted {
-  CgroupVersion version;
-  std::string root;   // which directory of the hierarchy
-  std::string place;  // is seen where
-};
-
-std::vector<Mounted> mounted_hierarchies() {
-  std::vector<Mounted> found;
-  const auto text = read_file("/proc/self/mountinfo", 4 << 20);
-  if (!text) return found;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    std::istringstream before(line.substr(0, dash)), after(line.substr(dash + 3));
-    std::string skip, root, place, type, source, options;
-    before >> skip >> skip >> skip >> root >> place;
-    after >> type >> source >> options;
-    if (type == "cgroup2") found.push_back({CgroupVersion::kTwo, root, place});
-    if (type == "cgroup" && has_item(options, "memory")) found.push_back({CgroupVersion::kOne, root, place});
-  }
-  return found;
-}
-
-// This process's own directory in a hierarchy, as /proc/self/cgroup has it: "4:memory:/a/b", "0::/a/b".
-std::optional<std::string> own_path(CgroupVersion version) {
-  const auto text = read_file("/proc/self/cgroup");
-  if (!text) return std::nullopt;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool wanted = version == CgroupVersion::kTwo ? controllers.empty() : has_item(controllers, "memory");
-    if (wanted) return line.substr(second + 1);
-  }
-  return std::nullopt;
-}
-
-// The directory of `path` where the hierarchy is mounted, if it is below what is mounted.
-std::optional<std::string> visible_path(const Mounted& mounted, std::string path) {
-  if (mounted.root != "/") {
-    if (path != mounted.root && !path.starts_with(mounted.root + "/")) return std::nullopt;
-    path.erase(0, mounted.root.size());
-  }
-  while (path.ends_with('/')) path.pop_back();
-  return mounted.place + path;
-}
-
-bool distributes_memory(const std::string& path) {
-  const auto controllers = read_file(path + "/cgroup.subtree_control", 4096);
-  return controllers && has_word(*controllers, "memory");
-}
-
-void kill_all_in(int directory) {
-  const auto text = read_file_at(directory, "cgroup.procs");
-  if (!text) return;
-  std::istringstream numbers(*text);
-  for (pid_t pid = 0; numbers >> pid;) {
-    if (pid > 1) ::kill(pid, SIGKILL);
-  }
-}
-
-// Removes what a killed predecessor left in `directory`, within a bounded time.
-void sweep(int directory) {
-  for (int tries = 0; tries < kSweepTries; ++tries) {
-    bool busy = false;
-    for (const std::string& name : directories_in(directory)) {
-      if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0) continue;
-      busy = true;
-      if (const auto leaf = open_at(directory, name, O_RDONLY | O_DIRECTORY)) kill_all_in(leaf->get());
+// In the first of `places` where a directory can be made; else `reason` says why not.
+void open_first(const std::vector<std::string>& places, const std::string& name, std::string& reason,
+                std::optional<CgroupDirectory>& into) {
+  for (const std::string& place : places) {
+    auto opened = CgroupDirectory::open(place, name);
+    if (opened) {
+      into.emplace(std::move(*opened));
+      return;
     }
-    if (!busy) return;
-    ::poll(nullptr, 0, kSweepPauseMs);
+    reason = opened.error().message();
   }
+}
+
+bool has_file(int directory, const std::string& name) {
+  struct stat status{};
+  return ::fstatat(directory, name.c_str(), &status, 0) == 0;
+}
+
+// All environments together weigh as much beside the host's other work as a busy process on each processor.
+std::uint64_t processors() {
+  return static_cast<std::uint64_t>(std::clamp<long>(::sysconf(_SC_NPROCESSORS_ONLN), 1, 64));
+}
+
+Result<void> join_by_tasks(const Fd& directory, EnvironmentCgroup& cgroup) {
+  auto tasks = open_at(directory.get(), "tasks", O_WRONLY);
+  if (!tasks) return failure(std::move(tasks).error());
+  cgroup.tasks.push_back(std::move(*tasks));
+  return {};
 }
 
 }  // namespace
 
-std::vector<MemoryHierarchy> find_memory_hierarchies() {
-  std::vector<MemoryHierarchy> found;
-  for (const Mounted& mounted : mounted_hierarchies()) {
-    const auto own = own_path(mounted.version);
-    if (!own) continue;
-    auto path = visible_path(mounted, *own);
-    if (!path) continue;
-    if (mounted.version == CgroupVersion::kOne) {
-      found.push_back({CgroupVersion::kOne, *path});
-      continue;
-    }
-    // A cgroup that has processes of its own cannot give its children controllers; one above may do so already.
-    if (!distributes_memory(*path)) {
-      [[maybe_unused]] const auto tried = write_control_file(AT_FDCWD, *path + "/cgroup.subtree_control", "+memory");
-    }
-    while (path->size() >= mounted.place.size()) {
-      if (distributes_memory(*path)) found.push_back({CgroupVersion::kTwo, *path});
-      if (path->size() == mounted.place.size()) break;
-      path->resize(path->rfind('/'));
-    }
-  }
-  return found;
-}
-
-Result<MemoryCgroups> MemoryCgroups::open(std::string_view tag) {
+EnvironmentCgroups EnvironmentCgroups::open(std::string_view tag) {
+  EnvironmentCgroups cgroups;
   const std::string name = "ogni-" + std::string(tag);
-  std::string reason = "no cgroup hierarchy controls memory here";
-  for (const MemoryHierarchy& hierarchy : find_memory_hierarchies()) {
-    auto parent = open_file(hierarchy.path, O_RDONLY | O_DIRECTORY);
-    if (!parent) {
-      reason = parent.error().message();
-      continue;
-    }
-    if (::mkdirat(parent->get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
-      reason = Error::from_errno("mkdir in " + hierarchy.path).message();
-      continue;
-    }
-    auto directory = open_at(parent->get(), name, O_RDONLY | O_DIRECTORY);
-    if (!directory) return failure(std::move(directory).error());
-    sweep(directory->get());
-    MemoryCgroups cgroups(hierarchy.version, std::move(*parent), name, std::move(*directory));
-    if (hierarchy.version == CgroupVersion::kTwo) {
-      auto distributed = write_control_file(cgroups.directory_.get(), "cgroup.subtree_control", "+memory");
-      if (!distributed) {
-        reason = distributed.error().message();
-        continue;
-      }
-    }
-    return cgroups;
+  cgroups.open_memory(name);
+  cgroups.open_processor(name);
+  cgroups.open_freezer(name);
+  return cgroups;
+}
+
+void EnvironmentCgroups::open_memory(const std::string& name) {
+  no_memory_ = "no cgroup hierarchy controls memory here";
+  open_first(find_version_one("memory"), name, no_memory_, memory_);
+  if (memory_) {
+    no_memory_.clear();
+    return;
   }
-  return failure(ErrorCode::kNotFound, reason);
+  for (const std::string& place : find_version_two_with("memory")) {
+    auto opened = CgroupDirectory::open(place, name);
+    if (!opened) {
+      no_memory_ = opened.error().message();
+      continue;
+    }
+    if (auto distributed = write_control_file(opened->fd(), "cgroup.subtree_control", "+memory"); !distributed) {
+      no_memory_ = distributed.error().message();
+      continue;
+    }
+    unified_.emplace(std::move(*opened));
+    unified_memory_ = true;
+    no_memory_.clear();
+    return;
+  }
 }
 
-MemoryCgroups::~MemoryCgroups() {
-  if (!directory_) return;
-  sweep(directory_.get());
-  ::unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
+void EnvironmentCgroups::open_processor(const std::string& name) {
+  no_processor_ = "no cgroup hierarchy controls processor time here";
+  open_first(find_version_one("cpu"), name, no_processor_, processor_);
+  if (processor_) {
+    no_processor_.clear();
+    [[maybe_unused]] const auto weighed =
+        write_control_file(processor_->fd(), "cpu.shares", std::to_string(1024 * processors()));
+    return;
+  }
+  if (!unified_ && !find_version_two_with("cpu").empty()) {
+    open_first(find_version_two_with("cpu"), name, no_processor_, unified_);
+  }
+  if (!unified_) return;
+  auto distributed = write_control_file(unified_->fd(), "cgroup.subtree_control", "+cpu");
+  if (!distributed) {
+    no_processor_ = distributed.error().message();
+    return;
+  }
+  unified_processor_ = true;
+  no_processor_.clear();
+  [[maybe_unused]] const auto weighed = write_control_file(
+      unified_->fd(), "cpu.weight", std::to_string(std::min<std::uint64_t>(100 * processors(), 10'000)));
 }
 
-Result<MemoryCgroup> MemoryCgroups::create(const std::string& name, std::uint64_t memory_bytes) {
-  if (::mkdirat(directory_.get(), name.c_str(), 0755) != 0) return failure(Error::from_errno("mkdir cgroup"));
-  auto cgroup = configure(name, memory_bytes);
+void EnvironmentCgroups::open_freezer(const std::string& name) {
+  no_freezer_ = "no cgroup hierarchy of version 2, and no freezer of version 1, is mounted here";
+  if (!unified_) open_first(find_version_two(), name, no_freezer_, unified_);
+  if (unified_ && has_file(unified_->fd(), "cgroup.freeze")) {
+    unified_freezer_ = true;
+    no_freezer_.clear();
+    return;
+  }
+  open_first(find_version_one("freezer"), name, no_freezer_, freezer_);
+  if (freezer_) no_freezer_.clear();
+}
+
+Result<EnvironmentCgroup> EnvironmentCgroups::create(const std::string& name, const CgroupLimits& limits) {
+  auto cgroup = make(name);
+  if (cgroup) {
+    if (auto limited = limit(name, limits); !limited) cgroup = failure(std::move(limited).error());
+  }
   if (!cgroup) remove(name);
   return cgroup;
 }
 
-Result<MemoryCgroup> MemoryCgroups::configure(const std::string& name, std::uint64_t memory_bytes) {
-  MemoryCgroup cgroup;
-  auto directory = open_at(directory_.get(), name, O_RDONLY | O_DIRECTORY);
-  if (!directory) return failure(std::move(directory).error());
-  cgroup.directory = std::move(*directory);
-  const bool second = version_ == CgroupVersion::kTwo;
-  if (memory_bytes != 0) {
-    const char* limit = second ? "memory.max" : "memory.limit_in_bytes";
-    auto limited = write_control_file(cgroup.directory.get(), limit, std::to_string(memory_bytes));
-    if (!limited) return failure(std::move(limited).error());
-    // AWS's environments have no swap. A kernel without swap accounting has no such file.
-    if (second) {
-      [[maybe_unused]] const auto tried = write_control_file(cgroup.directory.get(), "memory.swap.max", "0");
-    }
+Result<EnvironmentCgroup> EnvironmentCgroups::make(const std::string& name) {
+  EnvironmentCgroup cgroup;
+  if (unified_) {
+    if (auto made = make_unified(name, cgroup); !made) return failure(std::move(made).error());
   }
-  auto statistics = open_at(cgroup.directory.get(), "memory.stat", O_RDONLY);
-  if (!statistics) return failure(std::move(statistics).error());
-  cgroup.statistics = std::move(*statistics);
-  if (!second) {
-    auto tasks = open_at(cgroup.directory.get(), "tasks", O_WRONLY);
+  if (memory_) {
+    auto directory = memory_->create(name);
+    if (!directory) return failure(std::move(directory).error());
+    cgroup.memory = std::move(*directory);
+    if (auto joined = join_by_tasks(cgroup.memory, cgroup); !joined) return failure(std::move(joined).error());
+  }
+  if (cgroup.memory) {
+    auto statistics = open_at(cgroup.memory.get(), "memory.stat", O_RDONLY);
+    if (!statistics) return failure(std::move(statistics).error());
+    cgroup.memory_statistics = std::move(*statistics);
+  }
+  if (processor_) {
+    auto directory = processor_->create(name);
+    if (!directory) return failure(std::move(directory).error());
+    if (auto joined = join_by_tasks(*directory, cgroup); !joined) return failure(std::move(joined).error());
+  }
+  if (freezer_) {
+    auto directory = freezer_->create(name);
+    if (!directory) return failure(std::move(directory).error());
+    auto tasks = open_at(directory->get(), "tasks", O_WRONLY);
     if (!tasks) return failure(std::move(tasks).error());
-    cgroup.tasks = std::move(*tasks);
+    auto state = open_at(directory->get(), "freezer.state", O_WRONLY);
+    if (!state) return failure(std::move(state).error());
+    cgroup.program_tasks = std::move(*tasks);
+    cgroup.freezer = std::move(*state);
+    cgroup.freeze_way = FreezeWay::kVersionOne;
   }
   return cgroup;
 }
 
-bool MemoryCgroups::remove(const std::string& name) {
-  return ::unlinkat(directory_.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+Result<void> EnvironmentCgroups::make_unified(const std::string& name, EnvironmentCgroup& cgroup) {
+  auto directory = unified_->create(name);
+  if (!directory) return failure(std::move(directory).error());
+  cgroup.clone_into = std::move(*directory);
+  if (unified_memory_) {
+    cgroup.memory = Fd(::fcntl(cgroup.clone_into.get(), F_DUPFD_CLOEXEC, 0));
+    if (!cgroup.memory) return failure(Error::from_errno("duplicate a cgroup"));
+  }
+  if (!unified_freezer_) return {};
+  if (::mkdirat(cgroup.clone_into.get(), kProgram, 0755) != 0) return failure(Error::from_errno("mkdir cgroup"));
+  auto program = open_at(cgroup.clone_into.get(), kProgram, O_RDONLY | O_DIRECTORY);
+  if (!program) return failure(std::move(program).error());
+  auto threaded = write_control_file(program->get(), "cgroup.type", "threaded");
+  if (!threaded) return threaded;
+  auto tasks = open_at(program->get(), "cgroup.threads", O_WRONLY);
+  if (!tasks) return failure(std::move(tasks).error());
+  auto state = open_at(program->get(), "cgroup.freeze", O_WRONLY);
+  if (!state) return failure(std::move(state).error());
+  cgroup.program_tasks = std::move(*tasks);
+  cgroup.freezer = std::move(*state);
+  cgroup.freeze_way = FreezeWay::kVersionTwo;
+  return {};
+}
+
+Result<void> EnvironmentCgroups::limit(const std::string& name, const CgroupLimits& limits) {
+  if (limits.memory_bytes != 0) {
+    if (auto limited = limit_memory(name, limits.memory_bytes); !limited) return limited;
+  }
+  return limit_processor(name, limits);
+}
+
+Result<void> EnvironmentCgroups::limit_memory(const std::string& name, std::uint64_t bytes) {
+  if (memory_) return write_control_file(memory_->fd(), name + "/memory.limit_in_bytes", std::to_string(bytes));
+  if (!unified_memory_) return {};
+  auto limited = write_control_file(unified_->fd(), name + "/memory.max", std::to_string(bytes));
+  if (!limited) return limited;
+  // AWS's environments have no swap. A kernel without swap accounting has no such file.
+  [[maybe_unused]] const auto tried = write_control_file(unified_->fd(), name + "/memory.swap.max", "0");
+  return {};
+}
+
+Result<void> EnvironmentCgroups::limit_processor(const std::string& name, const CgroupLimits& limits) {
+  const std::uint64_t quota = std::max(limits.processor_limit * kPeriodMicroseconds / 1000, kQuotaLeast);
+  const int directory = processor_ ? processor_->fd() : unified_processor_ ? unified_->fd() : -1;
+  if (directory < 0) return {};
+  if (limits.processor_share != 0) {
+    const std::uint64_t weight = processor_
+                                     ? std::clamp<std::uint64_t>(limits.processor_share * 1024 / 1000, 2, 262'144)
+                                     : std::clamp<std::uint64_t>(limits.processor_share / 10, 1, 10'000);
+    const std::string file = name + (processor_ ? "/cpu.shares" : "/cpu.weight");
+    if (auto weighed = write_control_file(directory, file, std::to_string(weight)); !weighed) return weighed;
+  }
+  if (limits.processor_limit == 0) return {};
+  if (!processor_) {
+    return write_control_file(directory, name + "/cpu.max",
+                              std::to_string(quota) + " " + std::to_string(kPeriodMicroseconds));
+  }
+  auto period = write_control_file(directory, name + "/cpu.cfs_period_us", std::to_string(kPeriodMicroseconds));
+  if (!period) return period;
+  return write_control_file(directory, name + "/cpu.cfs_quota_us", std::to_string(quota));
+}
+
+bool EnvironmentCgroups::remove(const std::string& name) {
+  bool gone = true;
+  for (auto* directory : {&memory_, &processor_, &freezer_, &unified_}) {
+    if (*directory) gone = (*directory)->remove(name) && gone;
+  }
+  return gone;
 }
 
 }  // namespace ogni::sandbox

@@ -1,63 +1,84 @@
-// Memory cgroups: one per environment below a directory of this service, where this host lets us.
+// The cgroups of environments, one of each kind per environment, where this host lets us: memory, processor time, and a
+// freezer for the program's processes. Version 1 and version 2 of the kernel's interface, also where both are mounted.
 //
-// Version 1 and version 2 of the kernel's interface. The service's directory lies below the launcher's own cgroup, or
-// below the nearest one above it that already distributes memory to its children: no process of anyone else is moved,
-// nobody's settings are changed.
+// Version 2, with or without controllers, has per environment a directory that the init is cloned into, and below it a
+// threaded one, `program`, that the program's first process moves into by itself: so the init stays outside of what is
+// frozen, and no process pays for the pause that moving another takes. Version 1 serves what version 2 lacks.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "sandbox/cgroup_tree.h"
+#include "sandbox/environment.h"
 
 namespace ogni::sandbox {
 
-enum class CgroupVersion { kOne, kTwo };
-
-// Where memory cgroups can be made: a directory that exists.
-struct MemoryHierarchy {
-  CgroupVersion version = CgroupVersion::kTwo;
-  std::string path;
-};
-// The directories to try, best first; empty when this host controls no memory by cgroups that we can see.
-std::vector<MemoryHierarchy> find_memory_hierarchies();
-
-struct MemoryCgroup {
-  Fd directory;
-  Fd statistics;  // memory.stat
-  // Version 1: a process that writes "0" into it moves itself here, without the pause that moving another takes.
-  // Version 2 has none: processes are cloned into `directory`.
-  Fd tasks;
+struct EnvironmentCgroup {
+  // Version 2: what the init is to be cloned into; empty where there is none.
+  Fd clone_into;
+  // Version 1: a process that writes "0" into it moves itself there. The init does, for itself and all below it.
+  std::vector<Fd> tasks;
+  // The same for the program's first process: what it is frozen by. Empty where signals have to do.
+  Fd program_tasks;
+  // For the daemon; empty where there is none.
+  Fd memory;             // directory that has the memory files
+  Fd memory_statistics;  // memory.stat
+  Fd freezer;            // cgroup.freeze or freezer.state
+  FreezeWay freeze_way = FreezeWay::kSignals;
 };
 
-class [[nodiscard]] MemoryCgroups {
+// What an environment may use. 0 = no limit, or an average share.
+struct CgroupLimits {
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t processor_share = 0;  // thousandths of a processor: its weight beside other environments
+  std::uint64_t processor_limit = 0;  // thousandths of a processor that are never exceeded
+};
+
+class [[nodiscard]] EnvironmentCgroups {
  public:
-  // Sweeps what a predecessor with the same tag left: kills what runs there and removes it.
-  // Errors: kNotFound when there is no memory controller to be had, with the reason.
-  [[nodiscard]] static Result<MemoryCgroups> open(std::string_view tag);
-  MemoryCgroups(MemoryCgroups&&) noexcept = default;
-  MemoryCgroups& operator=(MemoryCgroups&&) = delete;  // would leave a directory behind
-  ~MemoryCgroups();
+  // Takes what there is and sweeps what a predecessor with the same tag left; what there is not, the words below tell.
+  [[nodiscard]] static EnvironmentCgroups open(std::string_view tag);
+  EnvironmentCgroups(EnvironmentCgroups&&) noexcept = default;
 
-  // `memory_bytes` 0 = no limit.
-  [[nodiscard]] Result<MemoryCgroup> create(const std::string& name, std::uint64_t memory_bytes);
-  // False while the kernel still counts a process in it.
+  // Why there is none of a kind; empty where there is.
+  const std::string& no_memory() const { return no_memory_; }
+  const std::string& no_processor() const { return no_processor_; }
+  const std::string& no_freezer() const { return no_freezer_; }
+  bool any() const { return memory_ || processor_ || unified_ || freezer_; }
+
+  [[nodiscard]] Result<EnvironmentCgroup> create(const std::string& name, const CgroupLimits& limits);
+  // May be called again: a blank environment learns its limits when it is used.
+  [[nodiscard]] Result<void> limit(const std::string& name, const CgroupLimits& limits);
+  // False while the kernel still counts a process in one.
   bool remove(const std::string& name);
 
  private:
-  MemoryCgroups(CgroupVersion version, Fd parent, std::string name, Fd directory)
-      : version_(version), parent_(std::move(parent)), name_(std::move(name)), directory_(std::move(directory)) {}
-  Result<MemoryCgroup> configure(const std::string& name, std::uint64_t memory_bytes);
+  EnvironmentCgroups() = default;
+  void open_memory(const std::string& name);
+  void open_processor(const std::string& name);
+  void open_freezer(const std::string& name);
+  Result<EnvironmentCgroup> make(const std::string& name);
+  Result<void> make_unified(const std::string& name, EnvironmentCgroup& cgroup);
+  Result<void> limit_memory(const std::string& name, std::uint64_t bytes);
+  Result<void> limit_processor(const std::string& name, const CgroupLimits& limits);
 
-  CgroupVersion version_;
-  Fd parent_;
-  std::string name_;  // of directory_ in parent_
-  Fd directory_;
+  // Version 1 each, except unified_, which may also have the memory and processor controllers.
+  std::optional<CgroupDirectory> memory_;
+  std::optional<CgroupDirectory> processor_;
+  std::optional<CgroupDirectory> freezer_;
+  std::optional<CgroupDirectory> unified_;
+  bool unified_memory_ = false;
+  bool unified_processor_ = false;
+  bool unified_freezer_ = false;
+  std::string no_memory_;
+  std::string no_processor_;
+  std::string no_freezer_;
 };
 
 }  // namespace ogni::sandbox

@@ -40,7 +40,49 @@ std::optional<std::uint64_t> field(std::string_view text, std::string_view name)
 
 Result<void> Environment::start(const Program& program) { return send(handles_.control.get(), wire::encode(program)); }
 
-Result<void> Environment::kill() { return send(handles_.control.get(), wire::encode(wire::Kill{})); }
+Environment::~Environment() {
+  // Else what is killed with the environment would stay.
+  if (frozen_ && handles_.freezer) [[maybe_unused]]
+    const auto thawed = set_frozen(false);
+}
+
+Result<void> Environment::kill() {
+  if (frozen_ && handles_.freeze_way == FreezeWay::kVersionOne) {
+    if (auto thawed = thaw(); !thawed) return thawed;
+  }
+  return send(handles_.control.get(), wire::encode(wire::Kill{}));
+}
+
+Result<void> Environment::set_frozen(bool frozen) {
+  std::string_view word = frozen ? "1" : "0";
+  switch (handles_.freeze_way) {
+    case FreezeWay::kSignals:
+      return send(handles_.control.get(), frozen ? wire::encode(wire::Freeze{}) : wire::encode(wire::Thaw{}));
+    case FreezeWay::kVersionOne:
+      word = frozen ? "FROZEN" : "THAWED";
+      break;
+    case FreezeWay::kVersionTwo:
+      break;
+  }
+  if (::pwrite(handles_.freezer.get(), word.data(), word.size(), 0) != static_cast<ssize_t>(word.size())) {
+    return failure(ErrorCode::kUnavailable, Error::from_errno(frozen ? "freeze" : "thaw").message());
+  }
+  return {};
+}
+
+Result<void> Environment::freeze() {
+  if (frozen_) return {};
+  auto done = set_frozen(true);
+  frozen_ = done.has_value();
+  return done;
+}
+
+Result<void> Environment::thaw() {
+  if (!frozen_) return {};
+  auto done = set_frozen(false);
+  frozen_ = !done.has_value();
+  return done;
+}
 
 Result<void> Environment::signal(int number) {
   return send(handles_.control.get(), wire::encode(wire::Signal{.number = number}));

@@ -61,6 +61,13 @@ struct Failed {
 };
 using Event = std::variant<Listening, StartFailed, Exited, Measured, Failed>;
 
+// How the program's processes are stopped and woken. The init is never among them.
+enum class FreezeWay {
+  kSignals,     // by the init, which stops and continues them: programs can see that, and each other's
+  kVersionOne,  // a cgroup freezer, which holds even killed processes
+  kVersionTwo,
+};
+
 class [[nodiscard]] Environment {
  public:
   // Descriptors handed over by the launcher.
@@ -70,10 +77,21 @@ class [[nodiscard]] Environment {
     Fd log;          // read end of the pipe that is the program's stdout and stderr, non-blocking
     Fd memory_stat;  // cgroup's memory.stat, if there is a memory cgroup
     Fd cgroup;       // directory, if there is one
+    Fd freezer;      // the file that freezes, unless it is done by signals
+    FreezeWay freeze_way = FreezeWay::kSignals;
   };
   explicit Environment(Handles handles) : handles_(std::move(handles)) {}
-  Environment(Environment&&) noexcept = default;
-  Environment& operator=(Environment&&) noexcept = default;
+  ~Environment();
+  Environment(Environment&& other) noexcept
+      : handles_(std::move(other.handles_)),
+        oom_kills_seen_(other.oom_kills_seen_),
+        frozen_(std::exchange(other.frozen_, false)) {}
+  Environment& operator=(Environment&& other) noexcept {
+    std::swap(handles_, other.handles_);
+    std::swap(oom_kills_seen_, other.oom_kills_seen_);
+    std::swap(frozen_, other.frozen_);
+    return *this;
+  }
 
   // Readable when receive() has something to say.
   int descriptor() const { return handles_.control.get(); }
@@ -87,6 +105,12 @@ class [[nodiscard]] Environment {
   [[nodiscard]] Result<void> start(const Program& program);
   // SIGKILL to every process but the init; Exited follows unless nothing runs. Errors: kUnavailable.
   [[nodiscard]] Result<void> kill();
+  // Stops every process but the init, until thaw(). What is killed or ended while frozen is gone as always. One system
+  // call each, or two. Errors: kUnavailable.
+  [[nodiscard]] Result<void> freeze();
+  [[nodiscard]] Result<void> thaw();
+  bool is_frozen() const { return frozen_; }
+  FreezeWay freeze_way() const { return handles_.freeze_way; }
   // A signal (SIGTERM) to the program alone. Errors: kUnavailable.
   [[nodiscard]] Result<void> signal(int number);
   // Asks the init for Measured: for hosts without a memory cgroup. Errors: kUnavailable.
@@ -102,9 +126,11 @@ class [[nodiscard]] Environment {
  private:
   // How often the cgroup's OOM killer has acted; 0 without cgroup.
   std::uint64_t oom_kills() const;
+  Result<void> set_frozen(bool frozen);
 
   Handles handles_;
   std::uint64_t oom_kills_seen_ = 0;
+  bool frozen_ = false;
 };
 
 }  // namespace ogni::sandbox

@@ -28,6 +28,7 @@ constexpr std::uint64_t kTmpBytesDefault = 512 << 20;  // AWS's
 // Of each environment the launcher keeps two descriptors, and needs a few dozen to make one.
 constexpr rlim_t kDescriptorsPerEnvironment = 2;
 constexpr rlim_t kDescriptorsApart = 100;
+constexpr int kNiceness = 5;  // of functions, where nothing shares out processor time by memory
 constexpr auto kRemovalPause = std::chrono::milliseconds(10);
 constexpr int kRemovalTriesMax = 500;
 constexpr auto kEndTimeMax = std::chrono::seconds(5);
@@ -77,7 +78,7 @@ Result<void> EnvironmentMaker::prepare() {
   environments_max_ = raise_descriptor_limit();
   if (is_root_) environments_max_ = std::min<std::size_t>(environments_max_, options_.uids);
   // Before the mount namespaces, since from the lean one no cgroup can be seen.
-  if (auto cgroups = MemoryCgroups::open(options_.tag)) cgroups_.emplace(std::move(*cgroups));
+  if (auto cgroups = EnvironmentCgroups::open(options_.tag); cgroups.any()) cgroups_.emplace(std::move(cgroups));
   if (options_.strength == Strength::kProcess) {
     // Orphans of an init that was killed come here instead of the host's init.
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failure(Error::from_errno("subreaper"));
@@ -154,7 +155,9 @@ Result<EnvironmentMaker::Parts> EnvironmentMaker::make_parts(const wire::MakeEnv
     // The files of /tmp are memory too, and are charged here.
     const std::uint64_t limit = request.memory_bytes != 0 ? request.memory_bytes + parts.tmp_bytes : 0;
     const std::string name = std::to_string(request.id);
-    auto cgroup = cgroups_->create(name, limit);
+    auto cgroup = cgroups_->create(name, {.memory_bytes = limit,
+                                          .processor_share = request.processor_share,
+                                          .processor_limit = request.processor_limit});
     if (!cgroup) return failure(std::move(cgroup).error());
     parts.cgroup = std::move(*cgroup);
     parts.cgroup_name = name;
@@ -163,14 +166,16 @@ Result<EnvironmentMaker::Parts> EnvironmentMaker::make_parts(const wire::MakeEnv
 }
 
 Result<Child> EnvironmentMaker::clone_init(const Parts& parts) const {
-  const int tasks = parts.cgroup && parts.cgroup->tasks ? parts.cgroup->tasks.get() : -1;
-  const int into = parts.cgroup && tasks < 0 ? parts.cgroup->directory.get() : -1;
-  auto init = fork_into(mounts_ ? kNamespaces : 0, into);
+  const EnvironmentCgroup& cgroup = parts.cgroup;
+  const auto tasks = [&](std::size_t which) { return which < cgroup.tasks.size() ? cgroup.tasks[which].get() : -1; };
+  auto init = fork_into(mounts_ ? kNamespaces : 0, cgroup.clone_into ? cgroup.clone_into.get() : -1);
   if (init && init->pid == 0) {
     run_init({.control = parts.control.second.get(),
               .lifeline = parts.lifeline.second.get(),
               .log = parts.log_write.get(),
-              .tasks = tasks},
+              .tasks = {tasks(0), tasks(1)},
+              .program_tasks = cgroup.program_tasks ? cgroup.program_tasks.get() : -1,
+              .niceness = cgroups_ && cgroups_->no_processor().empty() ? 0 : kNiceness},
              options_.strength, options_.process, filter_);
   }
   return init;

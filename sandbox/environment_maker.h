@@ -47,7 +47,7 @@ class EnvironmentMaker {
     Fd control;
     Fd process;
     Fd log;
-    std::optional<MemoryCgroup> cgroup;
+    EnvironmentCgroup cgroup;
   };
   // Does not wait for the environment: its init reports over `control`. Nothing is left on error.
   // Errors: kLimit, kConflict (an environment with this id lives), kInvalidArgument, kIo.
@@ -78,7 +78,7 @@ class EnvironmentMaker {
     SocketPair lifeline;  // first is ours
     Fd log_read;
     Fd log_write;
-    std::optional<MemoryCgroup> cgroup;
+    EnvironmentCgroup cgroup;
     std::string cgroup_name;
     std::uint32_t slot = 0;
     std::uint64_t tmp_bytes = 0;
@@ -108,7 +108,7 @@ class EnvironmentMaker {
   std::size_t environments_max_ = kEnvironmentsMax;
   std::optional<MountNamespaces> mounts_;
   SystemCallFilter filter_;
-  std::optional<MemoryCgroups> cgroups_;
+  std::optional<EnvironmentCgroups> cgroups_;
   std::map<std::uint64_t, Living> living_;  // by id
   std::vector<Removal> removals_;           // cgroups that the kernel still thinks are in use
   bool orphans_ = false;

@@ -95,6 +95,37 @@ Finding find(std::string name, const Result<void>& attempt, std::string good_for
           .explanation = attempt ? std::move(good_for) : attempt.error().message() + hint};
 }
 
+struct CgroupKind {
+  const char* name;
+  const std::string& (EnvironmentCgroups::*missing)() const;
+  const char* good_for;
+  const char* otherwise;
+};
+constexpr std::array kCgroupKinds = {
+    CgroupKind{"memory cgroup", &EnvironmentCgroups::no_memory,
+               "memory limits are enforced, and what is used is counted exactly",
+               ": the init of an environment looks every 20 ms and kills what is above its limit"},
+    CgroupKind{"processor cgroup", &EnvironmentCgroups::no_processor,
+               "processor time is shared out in proportion to memory",
+               ": all functions weigh the same, less than the host's other work"},
+    CgroupKind{"freezer cgroup", &EnvironmentCgroups::no_freezer,
+               "nothing of an idle function runs between invocations",
+               ": the init of an environment stops and continues its processes by signals"},
+};
+
+void add_cgroups(HostReport& report) {
+  for (const CgroupKind& kind : kCgroupKinds) {
+    const auto there = in_child(0, [&]() -> Result<void> {
+      const auto cgroups = EnvironmentCgroups::open("probe" + std::to_string(::getpid()));
+      if (const std::string& missing = (cgroups.*kind.missing)(); !missing.empty()) {
+        return failure(ErrorCode::kNotFound, missing);
+      }
+      return {};
+    });
+    report.findings.push_back(find(kind.name, there, kind.good_for, kind.otherwise));
+  }
+}
+
 // A launcher and one environment, until it listens.
 Result<void> try_environment(Strength strength, int program) {
   Launcher::Options options;
@@ -137,14 +168,7 @@ HostReport probe_host(int program) {
                                  "an environment sees only what is meant for it (open_tree, move_mount)"));
   report.findings.push_back(
       find("overlay file system", in_child(CLONE_NEWNS, own_overlay), "several layers are merged without copying"));
-  report.findings.push_back(find("memory cgroup",
-                                 in_child(0,
-                                          []() -> Result<void> {
-                                            auto cgroups = MemoryCgroups::open("probe" + std::to_string(::getpid()));
-                                            if (!cgroups) return failure(std::move(cgroups).error());
-                                            return {};
-                                          }),
-                                 "memory limits are enforced, and what is used is counted exactly"));
+  add_cgroups(report);
 
   const auto strongest = try_environment(Strength::kNamespace, program);
   report.findings.push_back(find("isolation \"namespace\"", strongest, "an environment was made and answered"));

@@ -36,7 +36,9 @@ namespace {
 constexpr int kControl = 3;
 constexpr int kLifeline = 4;
 constexpr int kLog = 5;
-constexpr int kTasks = 6;
+constexpr int kProgramTasks = 6;
+constexpr std::array kTasks = {7, 8};
+constexpr int kLast = 8;
 constexpr const char* kHostname = "sandbox";
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
@@ -51,11 +53,15 @@ struct TreesHeader {
 
 // Moves the descriptors to their places and closes every other one: the launcher's and other environments' ends.
 Result<void> arrange_descriptors(const InitDescriptors& given) {
-  std::array<std::pair<int, int>, 4> moves = {
-      {{given.control, kControl}, {given.lifeline, kLifeline}, {given.log, kLog}, {given.tasks, kTasks}}};
+  std::array<std::pair<int, int>, 6> moves = {{{given.control, kControl},
+                                               {given.lifeline, kLifeline},
+                                               {given.log, kLog},
+                                               {given.program_tasks, kProgramTasks},
+                                               {given.tasks[0], kTasks[0]},
+                                               {given.tasks[1], kTasks[1]}}};
   for (auto& [from, to] : moves) {
     if (from < 0) continue;
-    from = ::fcntl(from, F_DUPFD, kTasks + 1);
+    from = ::fcntl(from, F_DUPFD, kLast + 1);
     if (from < 0) return failure(Error::from_errno("arrange descriptors"));
   }
   for (const auto& [from, to] : moves) {
@@ -65,7 +71,7 @@ Result<void> arrange_descriptors(const InitDescriptors& given) {
       return failure(Error::from_errno("arrange descriptors"));
     }
   }
-  if (::syscall(SYS_close_range, kTasks + 1, ~0U, 0U) != 0) return failure(Error::from_errno("close_range"));
+  if (::syscall(SYS_close_range, kLast + 1, ~0U, 0U) != 0) return failure(Error::from_errno("close_range"));
   return {};
 }
 
@@ -86,9 +92,11 @@ Result<void> expect_begin() {
 }
 
 Result<void> join_cgroup() {
-  // Fails with EBADF where there is none to join by this way.
-  if (::write(kTasks, "0", 1) != 1 && errno != EBADF) return failure(Error::from_errno("join cgroup"));
-  ::close(kTasks);
+  for (const int tasks : kTasks) {
+    // Fails with EBADF where there is none to join by this way.
+    if (::write(tasks, "0", 1) != 1 && errno != EBADF) return failure(Error::from_errno("join cgroup"));
+    ::close(tasks);
+  }
   return {};
 }
 
@@ -156,11 +164,13 @@ void report(const Event& event, std::span<const int> descriptors = {}) {
 // Serves the control socket until either peer is gone. At most one program at a time.
 class Init {
  public:
-  Init(Strength strength, Fd children, const SystemCallFilter& filter)
+  Init(Strength strength, Fd children, const SystemCallFilter& filter, const InitDescriptors& given)
       : strength_(strength),
         reach_(strength == Strength::kNamespace ? Reach::kNamespace : Reach::kDescendants),
         children_(std::move(children)),
         filter_(filter),
+        freezer_(given.program_tasks >= 0 ? kProgramTasks : -1),
+        niceness_(given.niceness),
         file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()) {}
 
   void run() {
@@ -225,6 +235,10 @@ class Init {
       if (program_) kill_all(reach_);
     } else if (const auto* signal = std::get_if<wire::Signal>(&*request)) {
       if (program_) ::kill(*program_, signal->number);
+    } else if (std::holds_alternative<wire::Freeze>(*request)) {
+      if (program_) stop_all(reach_);
+    } else if (std::holds_alternative<wire::Thaw>(*request)) {
+      continue_all(reach_);
     } else {
       report(Measured{.pss_bytes = sum_pss_bytes(reach_), .max_rss_bytes = max_rss_bytes_});
     }
@@ -235,7 +249,8 @@ class Init {
       report(StartFailed{.step = StartFailed::Step::kOther, .path = "", .error = EBUSY});
       return;
     }
-    auto started = start_program(program, strength_, kLog, {.system_calls = filter_, .files = file_wall_.get()});
+    const Walls walls{.system_calls = filter_, .files = file_wall_.get(), .freezer = freezer_, .niceness = niceness_};
+    auto started = start_program(program, strength_, kLog, walls);
     if (const pid_t* pid = std::get_if<pid_t>(&started)) {
       program_ = *pid;
     } else {
@@ -259,6 +274,8 @@ class Init {
   const Reach reach_;
   const Fd children_;  // signalfd of SIGCHLD
   const SystemCallFilter& filter_;
+  const int freezer_;
+  const int niceness_;
   const Fd file_wall_;
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed
@@ -294,7 +311,7 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
   const std::array passed = {listener->socket.get()};
   report(Listening{.socket = Fd(), .port = listener->port}, passed);
   listener->socket.reset();
-  Init(strength, std::move(*children), filter).run();
+  Init(strength, std::move(*children), filter, descriptors).run();
   ::_exit(0);
 }
 

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 
 #include "base/fd.h"
@@ -21,8 +22,10 @@ namespace ogni::sandbox {
 struct InitDescriptors {
   int control = -1;
   int lifeline = -1;
-  int log = -1;    // write end
-  int tasks = -1;  // of a cgroup v1, or -1
+  int log = -1;                         // write end
+  std::array<int, 2> tasks = {-1, -1};  // of cgroups of version 1 to join, or -1
+  int program_tasks = -1;               // of the cgroup that the program's processes join, or -1
+  int niceness = 0;                     // of the program
 };
 
 // Process environments as root: the ids to take. 0 = keep.

@@ -133,6 +133,8 @@ Result<void> Launcher::request(const EnvironmentSpec& spec) {
       .strength = spec.strength,
       .memory_bytes = spec.memory_bytes,
       .tmp_bytes = spec.tmp_bytes,
+      .processor_share = spec.processor_share,
+      .processor_limit = spec.processor_limit,
       .layers = static_cast<std::uint32_t>(spec.layers.size()),
   };
   std::vector<int> descriptors;
@@ -170,7 +172,8 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
         return LauncherReply{.id = made->id, .environment = failure(ErrorCode::kLimit, "no descriptors are left")};
       }
       auto& fds = message->descriptors;
-      if (fds.size() == (made->has_cgroup ? 5U : 3U)) {
+      const bool has_freezer = made->freeze_way != FreezeWay::kSignals;
+      if (fds.size() == 3U + (made->has_cgroup ? 2U : 0U) + (has_freezer ? 1U : 0U)) {
         Environment::Handles handles;
         handles.control = std::move(fds[0]);
         handles.process = std::move(fds[1]);
@@ -179,6 +182,8 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
           handles.memory_stat = std::move(fds[3]);
           handles.cgroup = std::move(fds[4]);
         }
+        if (has_freezer) handles.freezer = std::move(fds.back());
+        handles.freeze_way = made->freeze_way;
         return LauncherReply{.id = made->id, .environment = Environment(std::move(handles))};
       }
     }

@@ -37,9 +37,12 @@ struct EnvironmentSpec {
   Strength strength = Strength::kNamespace;
   std::uint64_t memory_bytes = 0;  // limit of the memory cgroup, where there is one; 0 = none
   std::uint64_t tmp_bytes = 0;     // size of /tmp
-  int task = -1;                   // becomes /var/task
-  std::vector<int> layers;         // merged into /opt in this order: later ones win
-  int runtime = -1;                // becomes /var/runtime; -1 = empty
+  // Thousandths of a processor. Share: its weight beside other environments, 0 = average. Limit: never more, 0 = none.
+  std::uint64_t processor_share = 0;
+  std::uint64_t processor_limit = 0;
+  int task = -1;            // becomes /var/task
+  std::vector<int> layers;  // merged into /opt in this order: later ones win
+  int runtime = -1;         // becomes /var/runtime; -1 = empty
   // kProcess only, where nothing is mounted: the host paths that stand for /var/task, /var/runtime and /opt (merged by
   // the caller), and a private directory for /tmp. Empty otherwise.
   std::string task_path, runtime_path, opt_path, tmp_path;

@@ -87,11 +87,13 @@ void answer(EnvironmentMaker& maker, Message message) {
     return;
   }
   std::vector<int> descriptors = {made->control.get(), made->process.get(), made->log.get()};
-  if (made->cgroup) {
-    descriptors.push_back(made->cgroup->statistics.get());
-    descriptors.push_back(made->cgroup->directory.get());
+  const bool has_memory = static_cast<bool>(made->cgroup.memory);
+  if (has_memory) {
+    descriptors.push_back(made->cgroup.memory_statistics.get());
+    descriptors.push_back(made->cgroup.memory.get());
   }
-  say(wire::Made{.id = request->id, .has_cgroup = made->cgroup.has_value()}, descriptors);
+  if (made->cgroup.freezer) descriptors.push_back(made->cgroup.freezer.get());
+  say(wire::Made{.id = request->id, .has_cgroup = has_memory, .freeze_way = made->cgroup.freeze_way}, descriptors);
 }
 
 // Makes one environment and sees it come up, so that a host that cannot is known before the first cold start.

@@ -68,13 +68,27 @@ std::vector<pid_t> find_descendants() {
   return found;
 }
 
-void kill_all(Reach reach) {
+namespace {
+
+void signal_all(Reach reach, int number) {
   if (reach == Reach::kNamespace) {
-    if (::getpid() == 1) ::kill(-1, SIGKILL);  // spares the caller; of no other process may this be said
+    if (::getpid() == 1) ::kill(-1, number);  // spares the caller; of no other process may this be said
     return;
   }
-  for (const pid_t pid : find_descendants()) ::kill(pid, SIGKILL);
+  for (const pid_t pid : find_descendants()) ::kill(pid, number);
 }
+
+}  // namespace
+
+void kill_all(Reach reach) { signal_all(reach, SIGKILL); }
+
+void stop_all(Reach reach) {
+  signal_all(reach, SIGSTOP);
+  // What one was about to start while the others were being stopped.
+  if (reach == Reach::kDescendants) signal_all(reach, SIGSTOP);
+}
+
+void continue_all(Reach reach) { signal_all(reach, SIGCONT); }
 
 std::uint64_t sum_pss_bytes(Reach reach) {
   std::uint64_t sum = 0;

@@ -16,6 +16,10 @@ enum class Reach {
 // SIGKILL to each. With kDescendants one that forks meanwhile may escape: repeat until none is left.
 void kill_all(Reach reach);
 
+// SIGSTOP and SIGCONT to each.
+void stop_all(Reach reach);
+void continue_all(Reach reach);
+
 // The proportional set sizes of all of them, summed: shared pages count once over all who share them.
 std::uint64_t sum_pss_bytes(Reach reach);
 

@@ -106,6 +106,8 @@ Problem become_program(const Prepared& prepared) {
   if (::chdir(prepared.working_directory) != 0) return {Step::kWorkingDirectory, errno};
   ::sigprocmask(SIG_SETMASK, &prepared.no_signals, nullptr);
   const Walls& walls = *prepared.walls;
+  if (walls.freezer >= 0 && ::write(walls.freezer, "0", 1) != 1) return {Step::kOther, errno};
+  if (walls.niceness != 0) ::setpriority(PRIO_PROCESS, 0, walls.niceness);
   if (walls.files >= 0) {
     if (const int error = enter_file_wall(walls.files); error != 0) return {Step::kOther, error};
   }

@@ -15,6 +15,8 @@ namespace ogni::sandbox {
 struct Walls {
   const SystemCallFilter& system_calls;
   int files = -1;
+  int freezer = -1;  // tasks of the cgroup that it is frozen by
+  int niceness = 0;  // where no cgroup shares out processor time
 };
 
 // Executes `program` in a child of the caller, which must be single-threaded and block all signals. Standard output and

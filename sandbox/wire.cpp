@@ -6,6 +6,8 @@ namespace ogni::sandbox::wire {
 
 namespace {
 
+constexpr std::uint64_t kProcessorsMax = 1'000'000;  // thousandths
+
 enum class Kind : std::uint8_t {
   kNone = 0,
   kMakeEnvironment = 1,
@@ -17,6 +19,8 @@ enum class Kind : std::uint8_t {
   kKill,
   kSignal,
   kMeasure,
+  kFreeze,
+  kThaw,
   kListening = 48,
   kStartFailed,
   kExited,
@@ -126,6 +130,8 @@ std::string encode(const MakeEnvironment& request) {
       .number(static_cast<std::uint64_t>(request.strength))
       .number(request.memory_bytes)
       .number(request.tmp_bytes)
+      .number(request.processor_share)
+      .number(request.processor_limit)
       .number(request.has_task)
       .number(request.has_runtime)
       .number(request.layers)
@@ -140,6 +146,8 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
   request.strength = static_cast<Strength>(reader.number_up_to(static_cast<std::uint64_t>(Strength::kNamespace)));
   request.memory_bytes = reader.number();
   request.tmp_bytes = reader.number();
+  request.processor_share = reader.number_up_to(kProcessorsMax);
+  request.processor_limit = reader.number_up_to(kProcessorsMax);
   request.has_task = reader.flag();
   request.has_runtime = reader.flag();
   request.layers = static_cast<std::uint32_t>(reader.number_up_to(kLayersMax));
@@ -151,7 +159,13 @@ std::string encode(const LauncherMessage& message) {
   return std::visit(Overloaded{
                         [](const Ready&) { return Writer(Kind::kReady).take(); },
                         [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).take(); },
-                        [](const Made& m) { return Writer(Kind::kMade).number(m.id).number(m.has_cgroup).take(); },
+                        [](const Made& m) {
+                          return Writer(Kind::kMade)
+                              .number(m.id)
+                              .number(m.has_cgroup)
+                              .number(static_cast<std::uint64_t>(m.freeze_way))
+                              .take();
+                        },
                         [](const Refused& m) {
                           return Writer(Kind::kRefused)
                               .number(m.id)
@@ -176,6 +190,8 @@ std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
       Made message;
       message.id = reader.number();
       message.has_cgroup = reader.flag();
+      message.freeze_way =
+          static_cast<FreezeWay>(reader.number_up_to(static_cast<std::uint64_t>(FreezeWay::kVersionTwo)));
       return whole<LauncherMessage>(reader, message);
     }
     case Kind::kRefused: {
@@ -205,6 +221,8 @@ std::string encode(const ControlRequest& request) {
                         [](const Kill&) { return Writer(Kind::kKill).take(); },
                         [](const Signal& m) { return Writer(Kind::kSignal).number(as_unsigned(m.number)).take(); },
                         [](const Measure&) { return Writer(Kind::kMeasure).take(); },
+                        [](const Freeze&) { return Writer(Kind::kFreeze).take(); },
+                        [](const Thaw&) { return Writer(Kind::kThaw).take(); },
                     },
                     request);
 }
@@ -228,6 +246,10 @@ std::optional<ControlRequest> decode_control_request(std::string_view bytes) {
     }
     case Kind::kMeasure:
       return whole<ControlRequest>(reader, Measure{});
+    case Kind::kFreeze:
+      return whole<ControlRequest>(reader, Freeze{});
+    case Kind::kThaw:
+      return whole<ControlRequest>(reader, Thaw{});
     default:
       return std::nullopt;
   }

@@ -30,6 +30,8 @@ struct MakeEnvironment {
   Strength strength = Strength::kNamespace;
   std::uint64_t memory_bytes = 0;
   std::uint64_t tmp_bytes = 0;
+  std::uint64_t processor_share = 0;
+  std::uint64_t processor_limit = 0;
   bool has_task = false;
   bool has_runtime = false;
   std::uint32_t layers = 0;
@@ -40,10 +42,12 @@ struct Ready {};
 struct CannotStart {
   std::string message;
 };
-// Descriptors: control, process, log, then memory.stat and the cgroup's directory if has_cgroup.
+// Descriptors: control, process, log, then memory.stat and the cgroup's directory if has_cgroup, then the freezer's file
+// unless it is done by signals.
 struct Made {
   std::uint64_t id = 0;
   bool has_cgroup = false;
+  FreezeWay freeze_way = FreezeWay::kSignals;
 };
 struct Refused {
   std::uint64_t id = 0;
@@ -58,7 +62,9 @@ struct Signal {
   int number = 0;
 };
 struct Measure {};
-using ControlRequest = std::variant<Program, Kill, Signal, Measure>;
+struct Freeze {};
+struct Thaw {};
+using ControlRequest = std::variant<Program, Kill, Signal, Measure, Freeze, Thaw>;
 
 std::string encode(const MakeEnvironment& request);
 std::string encode(const LauncherMessage& message);

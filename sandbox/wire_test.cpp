@@ -45,6 +45,15 @@ TEST(Wire, GivesBackEveryEvent) {
   EXPECT_FALSE(again(Listening{.socket = Fd(), .port = 9001}));
 }
 
+TEST(Wire, GivesBackFreezeAndThawAndHowItIsDone) {
+  EXPECT_TRUE(std::holds_alternative<Freeze>(decode_control_request(encode(ControlRequest(Freeze{}))).value()));
+  EXPECT_TRUE(std::holds_alternative<Thaw>(decode_control_request(encode(ControlRequest(Thaw{}))).value()));
+  const auto made =
+      decode_launcher_message(encode(LauncherMessage(Made{.id = 7, .freeze_way = FreezeWay::kVersionTwo})));
+  ASSERT_TRUE(made && std::holds_alternative<wire::Made>(*made));
+  EXPECT_EQ(std::get<wire::Made>(*made).freeze_way, FreezeWay::kVersionTwo);
+}
+
 TEST(Wire, RefusesTextsThatLie) {
   EXPECT_FALSE(decode_control_request(encode(Program{.candidates = {std::string("a\0b", 3)}})));
   const std::string whole = encode(Program{.candidates = {"/bootstrap"}, .variables = {"A=1"}});

@@ -229,6 +229,8 @@ int run_daemon(const Settings& settings) {
       std::max<std::size_t>(1, std::min<std::size_t>(environments_by_descriptors, 10'000));
   options.limits.reuse_grace_max = settings.reuse_grace;
   options.limits.idle_max = settings.idle_max;
+  options.limits.freeze_after = settings.freeze_after;
+  options.processor_quota = settings.processor_quota;
   options.home = {.account = settings.account, .region = settings.region};
   options.runtime_directory = std::move(ground->runtime);
   options.temporary_directory = std::move(ground->temporary);
@@ -288,6 +290,8 @@ int run_daemon(const Settings& settings) {
   asio::co_spawn(context, clean_code(**catalogue, **code, fleet, workers), asio::detached);
 
   spdlog::info("isolation: {}", sandbox::to_string(ground->strength));
+  spdlog::info("processor time: {}", settings.processor_quota ? "one processor per 1,769 MB of memory, and no more"
+                                                              : "by weight, in proportion to memory");
   std::printf("listening on %s\n", url.c_str());
   std::fflush(stdout);
   context.run();

@@ -30,6 +30,8 @@ struct Settings {
   std::size_t concurrency_max = 1000;
   std::chrono::milliseconds reuse_grace{50};      // 0 = the letter of AWS: never wait
   std::chrono::seconds idle_max{600};             // an environment that waits longer is shut down
+  std::chrono::milliseconds freeze_after{100};    // of idling: then nothing of an environment runs; 0 = at once
+  bool processor_quota = false;                   // 1,769 MB of memory are one processor, as AWS has it, and no more
   std::chrono::milliseconds activation_delay{0};  // how long a new or changed function stays Pending or InProgress
   std::size_t connections_max = 1024;             // of clients, at once
   bool allow_nearest_python = false;              // run python3.N on another 3.x of the host if N is not there

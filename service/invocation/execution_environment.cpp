@@ -339,6 +339,23 @@ void ExecutionEnvironment::reset(dispatch::ResetReason reason) {
   if (auto killed = sandbox_->kill(); !killed) environment_broke();
 }
 
+void ExecutionEnvironment::freeze() {
+  if (stopped_ || !sandbox_) return;
+  drain_log();
+  // Not fatal: it goes on as it is, and uses processor time that it should not have.
+  if (auto frozen = sandbox_->freeze(); !frozen) {
+    spdlog::warn("environment of {}: {}", setup_.function->name, frozen.error().message());
+  }
+}
+
+void ExecutionEnvironment::thaw() {
+  if (stopped_ || !sandbox_) return;
+  if (auto thawed = sandbox_->thaw(); !thawed) {
+    spdlog::error("environment of {}: {}", setup_.function->name, thawed.error().message());
+    environment_broke();
+  }
+}
+
 void ExecutionEnvironment::stop() {
   stopped_ = true;
   if (sandbox_) {

@@ -86,6 +86,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   void fail(Invocation& invocation, dispatch::Failure failure);
   void finish(Invocation& invocation);
   void reset(dispatch::ResetReason reason);
+  void freeze();
+  void thaw();
   void stop();
 
   // Looks at the memory in use now, where a look is cheap; the largest seen is Max Memory Used.

@@ -26,6 +26,7 @@ namespace {
 
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr auto kSampleEvery = 50ms;
+constexpr std::uint64_t kMemoryMbPerProcessor = 1769;
 constexpr std::size_t kSamplesPerTick = 64;
 constexpr unsigned kGenerationBits = 24;
 
@@ -302,6 +303,9 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
   spec.strength = options_.strength;
   spec.memory_bytes = static_cast<std::uint64_t>(settings.memory_mb) * kMiB;
   spec.tmp_bytes = static_cast<std::uint64_t>(settings.ephemeral_storage_mb) * kMiB;
+  // AWS: 1,769 MB of memory are one processor.
+  spec.processor_share = static_cast<std::uint64_t>(settings.memory_mb) * 1000 / kMemoryMbPerProcessor;
+  if (options_.processor_quota) spec.processor_limit = spec.processor_share;
   spec.task = task->get();
   if (is_managed_runtime(settings.runtime)) spec.runtime = options_.runtime_directory.get();
   if (options_.strength == sandbox::Strength::kProcess) {
@@ -417,6 +421,14 @@ void Fleet::perform(const dispatch::FinishInvocation& command) {
 
 void Fleet::perform(const dispatch::ResetEnvironment& command) {
   if (const auto environment = find(command.environment)) environment->reset(command.reason);
+}
+
+void Fleet::perform(const dispatch::FreezeEnvironment& command) {
+  if (const auto environment = find(command.environment)) environment->freeze();
+}
+
+void Fleet::perform(const dispatch::ThawEnvironment& command) {
+  if (const auto environment = find(command.environment)) environment->thaw();
 }
 
 void Fleet::perform(const dispatch::StopEnvironment& command) {

@@ -30,6 +30,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   struct Options {
     sandbox::Strength strength = sandbox::Strength::kNamespace;
     dispatch::Limits limits;
+    bool processor_quota = false;  // else processor time is shared out by weight alone
     protocol::Home home;
     Fd runtime_directory;    // holds the bootstrap of managed runtimes; becomes /var/runtime
     Fd temporary_directory;  // kProcess: where each environment's /tmp is made
@@ -85,6 +86,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   void perform(const dispatch::FailInvocation& command);
   void perform(const dispatch::FinishInvocation& command);
   void perform(const dispatch::ResetEnvironment& command);
+  void perform(const dispatch::FreezeEnvironment& command);
+  void perform(const dispatch::ThawEnvironment& command);
   void perform(const dispatch::StopEnvironment& command);
 
   void send_requests();

@@ -1,0 +1,235 @@
+#include "sandbox/cgroup_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include "base/system.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+constexpr int kSweepTries = 200;
+constexpr int kSweepPauseMs = 10;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+std::vector<std::string> directories_in(int directory) {
+  std::vector<std::string> names;
+  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (copy < 0) return names;
+  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy));
+  if (!stream) {
+    ::close(copy);
+    return names;
+  }
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string name = entry->d_name;
+    if (entry->d_type == DT_DIR && name != "." && name != "..") names.push_back(name);
+  }
+  return names;
+}
+
+bool has_word(std::string_view text, std::string_view word) {
+  std::istringstream words{std::string(text)};
+  for (std::string next; words >> next;) {
+    if (next == word) return true;
+  }
+  return false;
+}
+
+bool has_item(const std::string& list, std::string_view item) {
+  std::istringstream items(list);
+  for (std::string next; std::getline(items, next, ',');) {
+    if (next == item) return true;
+  }
+  return false;
+}
+
+struct Mounted {
+  CgroupVersion version;
+  std::string root;   // which directory of the hierarchy
+  std::string place;  // is seen where
+  std::string options;
+};
+
+std::vector<Mounted> mounted_hierarchies() {
+  std::vector<Mounted> found;
+  const auto text = read_file("/proc/self/mountinfo", 4 << 20);
+  if (!text) return found;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    std::istringstream before(line.substr(0, dash)), after(line.substr(dash + 3));
+    std::string skip, root, place, type, source, options;
+    before >> skip >> skip >> skip >> root >> place;
+    after >> type >> source >> options;
+    if (type == "cgroup2") found.push_back({CgroupVersion::kTwo, root, place, options});
+    if (type == "cgroup") found.push_back({CgroupVersion::kOne, root, place, options});
+  }
+  return found;
+}
+
+// This process's own directory in a hierarchy, as /proc/self/cgroup has it: "4:memory:/a/b", "0::/a/b". Version 2 has
+// no controller here.
+std::optional<std::string> own_path(std::string_view controller) {
+  const auto text = read_file("/proc/self/cgroup");
+  if (!text) return std::nullopt;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (controller.empty() ? controllers.empty() : has_item(controllers, controller)) return line.substr(second + 1);
+  }
+  return std::nullopt;
+}
+
+// The directory of `path` where the hierarchy is mounted, if it is below what is mounted.
+std::optional<std::string> visible_path(const Mounted& mounted, std::string path) {
+  if (mounted.root != "/") {
+    if (path != mounted.root && !path.starts_with(mounted.root + "/")) return std::nullopt;
+    path.erase(0, mounted.root.size());
+  }
+  while (path.ends_with('/')) path.pop_back();
+  return mounted.place + path;
+}
+
+bool distributes(const std::string& path, const std::string& controller) {
+  const auto controllers = read_file(path + "/cgroup.subtree_control", 4096);
+  return controllers && has_word(*controllers, controller);
+}
+
+// Where this process is in the mounted hierarchies of a kind, if that can be seen.
+struct Place {
+  std::string path;
+  std::string top;  // of what is mounted
+};
+std::vector<Place> own_places(CgroupVersion version, std::string_view controller) {
+  std::vector<Place> found;
+  const auto own = own_path(controller);
+  if (!own) return found;
+  for (const Mounted& mounted : mounted_hierarchies()) {
+    if (mounted.version != version) continue;
+    if (!controller.empty() && !has_item(mounted.options, controller)) continue;
+    if (auto path = visible_path(mounted, *own)) found.push_back({.path = *path, .top = mounted.place});
+  }
+  return found;
+}
+
+void kill_all_in(int directory) {
+  // Version 2 at once and with what is below. A version 1 freezer holds even a killed process.
+  if (write_control_file(directory, "cgroup.kill", "1")) return;
+  [[maybe_unused]] const auto thawed = write_control_file(directory, "freezer.state", "THAWED");
+  for (const char* name : {"cgroup.procs", "cgroup.threads"}) {
+    const auto text = read_file_at(directory, name);
+    if (!text) continue;
+    std::istringstream numbers(*text);
+    for (pid_t pid = 0; numbers >> pid;) {
+      if (pid > 1) ::kill(pid, SIGKILL);
+    }
+  }
+}
+
+// True when it is gone.
+bool remove_tree(int parent, const std::string& name) {
+  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
+  const auto directory = open_at(parent, name, O_RDONLY | O_DIRECTORY);
+  if (!directory) return false;
+  for (const std::string& below : directories_in(directory->get())) {
+    ::unlinkat(directory->get(), below.c_str(), AT_REMOVEDIR);
+  }
+  return ::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+void sweep(int directory) {
+  for (int tries = 0; tries < kSweepTries; ++tries) {
+    bool busy = false;
+    for (const std::string& name : directories_in(directory)) {
+      if (remove_tree(directory, name)) continue;
+      busy = true;
+      const auto leaf = open_at(directory, name, O_RDONLY | O_DIRECTORY);
+      if (!leaf) continue;
+      kill_all_in(leaf->get());
+      for (const std::string& below : directories_in(leaf->get())) {
+        if (const auto deeper = open_at(leaf->get(), below, O_RDONLY | O_DIRECTORY)) kill_all_in(deeper->get());
+      }
+    }
+    if (!busy) return;
+    ::poll(nullptr, 0, kSweepPauseMs);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> find_version_one(std::string_view controller) {
+  std::vector<std::string> found;
+  for (Place& place : own_places(CgroupVersion::kOne, controller)) found.push_back(std::move(place.path));
+  return found;
+}
+
+std::vector<std::string> find_version_two() {
+  std::vector<std::string> found;
+  for (Place& place : own_places(CgroupVersion::kTwo, "")) found.push_back(std::move(place.path));
+  return found;
+}
+
+std::vector<std::string> find_version_two_with(const std::string& controller) {
+  std::vector<std::string> found;
+  for (Place& place : own_places(CgroupVersion::kTwo, "")) {
+    std::string& path = place.path;
+    // A cgroup that has processes of its own cannot give its children controllers; one above may do so already.
+    if (!distributes(path, controller)) {
+      [[maybe_unused]] const auto tried =
+          write_control_file(AT_FDCWD, path + "/cgroup.subtree_control", "+" + controller);
+    }
+    while (path.size() >= place.top.size()) {
+      if (distributes(path, controller)) found.push_back(path);
+      if (path.size() == place.top.size()) break;
+      path.resize(path.rfind('/'));
+    }
+  }
+  return found;
+}
+
+Result<CgroupDirectory> CgroupDirectory::open(const std::string& parent, const std::string& name) {
+  auto above = open_file(parent, O_RDONLY | O_DIRECTORY);
+  if (!above) return failure(std::move(above).error());
+  if (::mkdirat(above->get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
+    return failure(Error::from_errno("mkdir in " + parent));
+  }
+  auto directory = open_at(above->get(), name, O_RDONLY | O_DIRECTORY);
+  if (!directory) return failure(std::move(directory).error());
+  sweep(directory->get());
+  return CgroupDirectory(std::move(*above), name, std::move(*directory));
+}
+
+CgroupDirectory::~CgroupDirectory() {
+  if (!directory_) return;
+  sweep(directory_.get());
+  ::unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
+}
+
+Result<Fd> CgroupDirectory::create(const std::string& name) {
+  if (::mkdirat(directory_.get(), name.c_str(), 0755) != 0) return failure(Error::from_errno("mkdir cgroup"));
+  auto made = open_at(directory_.get(), name, O_RDONLY | O_DIRECTORY);
+  if (!made) remove(name);
+  return made;
+}
+
+bool CgroupDirectory::remove(const std::string& name) { return remove_tree(directory_.get(), name); }
+
+}  // namespace ogni::sandbox
