@@ -104,15 +104,22 @@ Choice choose(const Settings& settings) {
   if (way == "worker") return choose_worker(settings);
   if (way == "exec") return choose_exec(settings);
   if (way == "http") return choose_http(settings);
-  if (!way.empty()) return none("OGNI_WAY is " + way + "; it can be worker, exec or http");
+  if (way == "fastcgi") return choose_fastcgi(settings);
+  if (!way.empty()) return none("OGNI_WAY is " + way + "; it can be worker, exec, http or fastcgi");
   for (const char* name : {"worker", "interpreter", "language"}) {
     if (!settings.text(name).empty()) return choose_worker(settings);
   }
   if (!settings.text("http.command").empty()) return choose_http(settings);
+  for (const char* name : {"fastcgi.command", "fastcgi.address"}) {
+    if (!settings.text(name).empty()) return choose_fastcgi(settings);
+  }
   if (!settings.text("exec.command").empty()) return choose_exec(settings);
   const std::string& handler = settings.handler();
   if (!handler.empty() && is_executable(settings.task_root() + "/" + handler)) {
     return exec(quoted_word("./" + handler), settings, "the handler is an executable file");
+  }
+  if (handler.ends_with(".php") && ::access((settings.task_root() + "/" + handler).c_str(), R_OK) == 0) {
+    return choose_fastcgi(settings);
   }
   return choose_worker(settings);
 }

@@ -129,7 +129,7 @@ TEST_F(ExecTest, RefusesAWrongChoiceAtInit) {
       {"OGNI_EXEC_COMMAND", "no-such-program -x", "", "there is no executable file no-such-program in "},
       {"OGNI_EXEC_COMMAND", "cat 'open", "", "is left open in cat 'open"},
       {"OGNI_WAY", "exec", "absent", "there is no executable file absent"},
-      {"OGNI_WAY", "dance", "absent", "OGNI_WAY is dance; it can be worker"},
+      {"OGNI_WAY", "dance", "absent", "OGNI_WAY is dance; it can be worker, exec, http or fastcgi"},
       {"OGNI_LANGUAGE", "klingon", "x.y", "OGNI_LANGUAGE is klingon, for which there is no worker; there are: "},
       {"OGNI_X", "", "plain", "plain is there and is not an executable file (chmod 755)"},
   };

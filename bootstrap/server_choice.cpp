@@ -1,11 +1,16 @@
 #include "bootstrap/server_choice.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <utility>
 #include <vector>
 
-#include "bootstrap/http_way.h"
+#include "bootstrap/fastcgi_exchange.h"
+#include "bootstrap/http_exchange.h"
+#include "bootstrap/php_fpm.h"
+#include "bootstrap/server_way.h"
 
 namespace ogni::bootstrap {
 namespace {
@@ -23,35 +28,92 @@ std::string default_port() {
   return port == nullptr || *port == '\0' ? "8080" : port;
 }
 
+// As the variable is called.
+std::string variable_name(std::string_view table, std::string_view key) {
+  std::string name = "OGNI_" + std::string(table) + "_" + std::string(key);
+  for (char& c : name) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return name;
+}
+
+// What both ways have. `problem` stays empty where nothing is wrong.
+ServerSettings common(const Settings& settings, const std::string& table, std::string& problem) {
+  ServerSettings server;
+  server.directory = settings.task_root();
+  server.environment = settings.function_environment();
+  server.streams = settings.is_on(table + ".stream");
+  server.events_path = settings.text_or(table + ".events_path", "/events");
+  if (!is_path(server.events_path)) problem = variable_name(table, "events_path") + " is no path";
+  std::int64_t ready_ms = server.ready_max.count();
+  if (!settings.number(table + ".ready_ms", kReadyMsMax, ready_ms)) {
+    problem = variable_name(table, "ready_ms") + " is no number of milliseconds up to 900000";
+  }
+  server.ready_max = std::chrono::milliseconds(ready_ms);
+  const std::string line = settings.text(table + ".command");
+  if (std::string wrong; !line.empty() && !settings.find_command(line, server.command, wrong)) {
+    problem = variable_name(table, "command") + ": " + wrong;
+  }
+  return server;
+}
+
+bool set_address(ServerSettings& server, const std::string& address) {
+  const auto parsed = ServerAddress::parse(address);
+  if (parsed) server.address = *parsed;
+  return parsed.has_value();
+}
+
+std::string reason_of(const char* way, const ServerSettings& server) {
+  return std::string(way) + ": " +
+         (server.command.empty() ? "nothing is started" : server.command.front() + " is started") +
+         ", requests go to " + server.address.text;
+}
+
 }  // namespace
 
 Choice choose_http(const Settings& settings) {
-  HttpSettings http;
-  if (const std::string line = settings.text("http.command"); !line.empty()) {
-    std::string problem;
-    if (!settings.find_command(line, http.command, problem)) return none("OGNI_HTTP_COMMAND: " + problem);
-  }
+  std::string problem;
+  ServerSettings server = common(settings, "http", problem);
+  if (!problem.empty()) return none(std::move(problem));
   const std::string port = settings.text_or("http.port", default_port());
   const std::string address = settings.text_or("http.address", "127.0.0.1:" + port);
-  const auto parsed = ServerAddress::parse(address);
-  if (!parsed) return none("OGNI_HTTP_PORT or OGNI_HTTP_ADDRESS: " + address + " is no address");
-  http.address = *parsed;
-  http.directory = settings.task_root();
-  http.ready_path = settings.text("http.ready_path");
-  http.events_path = settings.text_or("http.events_path", "/events");
-  if (!http.ready_path.empty() && !is_path(http.ready_path)) return none("OGNI_HTTP_READY_PATH is no path");
-  if (!is_path(http.events_path)) return none("OGNI_HTTP_EVENTS_PATH is no path");
-  http.streams = settings.is_on("http.stream");
-  std::int64_t ready_ms = http.ready_max.count();
-  if (!settings.number("http.ready_ms", kReadyMsMax, ready_ms)) return none("OGNI_HTTP_READY_MS is no number of ms");
-  http.ready_max = std::chrono::milliseconds(ready_ms);
+  if (!set_address(server, address)) return none("OGNI_HTTP_PORT or OGNI_HTTP_ADDRESS: " + address + " is no address");
+  server.ready_path = settings.text("http.ready_path");
+  if (!server.ready_path.empty() && !is_path(server.ready_path)) return none("OGNI_HTTP_READY_PATH is no path");
+  std::erase_if(server.environment, [](const std::string& entry) { return entry.starts_with("PORT="); });
+  server.environment.push_back("PORT=" + port);
+  std::string reason = reason_of("http", server);
+  const auto make = [](const ServerAddress& to, const ServerProcess& process) {
+    return std::make_unique<HttpExchange>(to, process);
+  };
+  return {std::make_unique<ServerWay>(std::move(server), make), std::move(reason)};
+}
 
-  std::vector<std::string> environment = settings.function_environment();
-  std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("PORT="); });
-  environment.push_back("PORT=" + port);
-  std::string reason = "http: " + (http.command.empty() ? "nothing is started" : http.command.front() + " is started") +
-                       ", requests go to " + address;
-  return {std::make_unique<HttpWay>(std::move(http), std::move(environment)), std::move(reason)};
+Choice choose_fastcgi(const Settings& settings) {
+  std::string problem;
+  ServerSettings server = common(settings, "fastcgi", problem);
+  if (!problem.empty()) return none(std::move(problem));
+  const std::string script = settings.text_or("fastcgi.script", settings.handler());
+  std::string address = settings.text("fastcgi.address");
+  if (server.command.empty() && address.empty()) {
+    const std::string path = settings.task_root() + "/" + script;
+    if (script.empty() || ::access(path.c_str(), R_OK) != 0) return none("fastcgi: there is no file " + path);
+    PhpFpm fpm;
+    if (!prepare_php_fpm(settings, fpm, problem)) return none("fastcgi: " + problem);
+    server.command = std::move(fpm.command);
+    address = fpm.address;
+  } else if (address.empty()) {
+    server.passes_listener = true;
+    const char* temporary = std::getenv("TMPDIR");
+    address = "unix:" + std::string(temporary == nullptr ? "/tmp" : temporary) + "/ogni-fastcgi-" +
+              std::to_string(::getpid()) + ".socket";
+  }
+  if (!set_address(server, address)) return none("OGNI_FASTCGI_ADDRESS: " + address + " is no address");
+  std::string reason = reason_of("fastcgi", server) + ", for " + script;
+  const auto make = [&](const ServerAddress& to, const ServerProcess& process) {
+    return std::make_unique<FastcgiExchange>(to, process, settings.task_root(), script);
+  };
+  return {std::make_unique<ServerWay>(std::move(server), make), std::move(reason)};
 }
 
 }  // namespace ogni::bootstrap

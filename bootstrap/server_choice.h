@@ -6,5 +6,6 @@
 namespace ogni::bootstrap {
 
 Choice choose_http(const Settings& settings);
+Choice choose_fastcgi(const Settings& settings);
 
 }  // namespace ogni::bootstrap

@@ -50,10 +50,13 @@ std::optional<ServerAddress> ServerAddress::parse(std::string_view text) {
 }
 
 bool ServerProcess::start(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-                          const std::string& directory) {
+                          const std::string& directory, int input) {
   end();
-  process_ =
-      spawn({.arguments = arguments, .environment = environment, .descriptors = {}, .directory = directory.c_str()});
+  const Placement placement = {input, STDIN_FILENO};
+  process_ = spawn({.arguments = arguments,
+                    .environment = environment,
+                    .descriptors = {&placement, input >= 0 ? 1u : 0u},
+                    .directory = directory.c_str()});
   if (process_ < 0) return false;
   process_descriptor_ = Descriptor(open_process(process_));
   return true;
@@ -91,6 +94,14 @@ ServerProcess::Event ServerProcess::wait(int descriptor, short events, Clock::ti
     if (watched[1].revents != 0 || (!process_descriptor_ && has_ended())) return Event::kEnded;
     if (count <= 0 && Clock::now() >= until) return Event::kTime;
   }
+}
+
+Descriptor listen_on(const ServerAddress& address) {
+  Descriptor socket = lift(::socket(address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (address.address.ss_family == AF_UNIX) ::unlink(reinterpret_cast<const sockaddr_un&>(address.address).sun_path);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address.address);
+  if (!socket || ::bind(socket.get(), generic, address.bytes) != 0 || ::listen(socket.get(), 16) != 0) return {};
+  return socket;
 }
 
 Descriptor connect_to(const ServerAddress& address, const ServerProcess& server,

@@ -33,9 +33,9 @@ class ServerProcess {
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
-  // Ends one that runs. False: errno says why not.
+  // Ends one that runs. `input`, where there is one, becomes its stdin. False: errno says why not.
   bool start(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-             const std::string& directory);
+             const std::string& directory, int input = -1);
   bool is_running() const;
   // Was started, and has ended by itself.
   bool has_ended() const { return process_ > 0 && !is_running(); }
@@ -56,5 +56,8 @@ class ServerProcess {
 // A connected, non-blocking socket; connecting waits until `until` at the longest. None: errno says why.
 Descriptor connect_to(const ServerAddress& address, const ServerProcess& server,
                       ServerProcess::Clock::time_point until);
+
+// A listening socket at a path, which is replaced. None: errno says why.
+Descriptor listen_on(const ServerAddress& address);
 
 }  // namespace ogni::bootstrap

@@ -1,4 +1,4 @@
-#include "bootstrap/http_way.h"
+#include "bootstrap/server_way.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +11,7 @@ namespace ogni::bootstrap {
 namespace {
 
 using runtime::Client;
-using Outcome = HttpExchange::Outcome;
+using Outcome = Exchange::Outcome;
 using Shape = HttpEvent::Shape;
 
 // How often a server that is not ready is asked again.
@@ -36,9 +36,9 @@ ErrorReport status_report(const HttpReply& reply) {
   return report;
 }
 
-std::optional<StartFailure> HttpWay::start() {
-  exchange_.close();
-  if (!settings_.command.empty() && !server_.start(settings_.command, environment_, settings_.directory)) {
+std::optional<StartFailure> ServerWay::start() {
+  exchange_->close();
+  if (!settings_.command.empty() && !start_server()) {
     return StartFailure{plain_report("Runtime.InvalidEntrypoint",
                                      "cannot start " + settings_.command.front() + ": " + std::strerror(errno)),
                         {}};
@@ -46,10 +46,16 @@ std::optional<StartFailure> HttpWay::start() {
   return await_ready();
 }
 
-std::optional<StartFailure> HttpWay::await_ready() {
-  const auto until = HttpExchange::Clock::now() + settings_.ready_max;
+bool ServerWay::start_server() {
+  if (settings_.passes_listener && !listener_) listener_ = listen_on(settings_.address);
+  if (settings_.passes_listener && !listener_) return false;
+  return server_.start(settings_.command, settings_.environment, settings_.directory, listener_.get());
+}
+
+std::optional<StartFailure> ServerWay::await_ready() {
+  const auto until = Exchange::Clock::now() + settings_.ready_max;
   while (!is_ready(until)) {
-    const auto next = std::min(until, HttpExchange::Clock::now() + kProbeInterval);
+    const auto next = std::min(until, Exchange::Clock::now() + kProbeInterval);
     if (server_.wait(-1, 0, next) == ServerProcess::Event::kEnded) {
       const int status = server_.take_wait_status();
       ErrorReport report = exit_report(describe_end(status), "");
@@ -60,30 +66,30 @@ std::optional<StartFailure> HttpWay::await_ready() {
       }
       return StartFailure{report, status};
     }
-    if (HttpExchange::Clock::now() < until) continue;
+    if (Exchange::Clock::now() < until) continue;
     std::string message = "the server was not ready at " + settings_.address.text + settings_.ready_path + " within " +
                           std::to_string(settings_.ready_max.count()) + " ms";
-    if (!exchange_.problem().empty()) message += ": " + exchange_.problem();
+    if (!exchange_->problem().empty()) message += ": " + exchange_->problem();
     server_.end();
     return StartFailure{plain_report("Runtime.ServerNotReady", std::move(message)), {}};
   }
   return std::nullopt;
 }
 
-bool HttpWay::is_ready(HttpExchange::Clock::time_point until) {
+bool ServerWay::is_ready(Exchange::Clock::time_point until) {
   if (settings_.ready_path.empty()) return static_cast<bool>(connect_to(settings_.address, server_, until));
   HttpRequest request;
   request.method = "GET";
   request.path = settings_.ready_path;
   request.fields = {{"host", "localhost"}};
-  Outcome outcome = exchange_.begin(request, until);
+  Outcome outcome = exchange_->begin(request, until);
   while (outcome == Outcome::kHead || outcome == Outcome::kBody) {
-    outcome = exchange_.more(HttpExchange::Taken::kForget, until);
+    outcome = exchange_->more(Exchange::Taken::kForget, until);
   }
-  return outcome == Outcome::kDone && exchange_.response().status() < 500;
+  return outcome == Outcome::kDone && exchange_->reply().status < 500;
 }
 
-Client::Answer HttpWay::serve(Client& client) {
+Client::Answer ServerWay::serve(Client& client) {
   const HttpEvent event = read_http_event(client.invocation(), settings_.events_path);
   Outcome outcome = Outcome::kEnded;
   // A server found dead before the event reached it has cost nothing yet: a second one gets the event.
@@ -92,20 +98,20 @@ Client::Answer HttpWay::serve(Client& client) {
       std::fprintf(stderr, "ogni: the server has ended and is started again\n");
       if (const auto failed = start()) return client.fail(failed->report.type, failed->report.json());
     }
-    outcome = exchange_.begin(event.request);
-    if (outcome != Outcome::kEnded || exchange_.is_delivered()) break;
+    outcome = exchange_->begin(event.request);
+    if (outcome != Outcome::kEnded || exchange_->is_delivered()) break;
   }
   if (!is_answer(outcome)) {
     const ErrorReport report = failure(outcome, client.invocation().request_id);
     return client.fail(report.type, report.json());
   }
-  const bool is_error = event.shape == Shape::kOther && exchange_.response().status() >= 400;
+  const bool is_error = event.shape == Shape::kOther && exchange_->reply().status >= 400;
   return settings_.streams && !is_error ? stream(client, event.shape, outcome) : buffered(client, event.shape, outcome);
 }
 
-Client::Answer HttpWay::buffered(Client& client, Shape shape, Outcome outcome) {
-  while (outcome != Outcome::kDone && is_answer(outcome)) outcome = exchange_.more(HttpExchange::Taken::kKeep);
-  const HttpReply reply = exchange_.reply();
+Client::Answer ServerWay::buffered(Client& client, Shape shape, Outcome outcome) {
+  while (outcome != Outcome::kDone && is_answer(outcome)) outcome = exchange_->more(Exchange::Taken::kKeep);
+  const HttpReply reply = exchange_->reply();
   ErrorReport report;
   if (outcome != Outcome::kDone) {
     report = failure(outcome, client.invocation().request_id);
@@ -119,30 +125,30 @@ Client::Answer HttpWay::buffered(Client& client, Shape shape, Outcome outcome) {
   return client.fail(report.type, report.json());
 }
 
-Client::Answer HttpWay::stream(Client& client, Shape shape, Outcome outcome) {
-  const HttpReply reply = exchange_.reply();
+Client::Answer ServerWay::stream(Client& client, Shape shape, Outcome outcome) {
+  const HttpReply reply = exchange_->reply();
   const Client::Answer begun = shape == Shape::kOther ? client.stream_begin(content_type(reply))
                                                       : client.stream_begin_http(reply_prelude(reply));
   if (begun == Client::Answer::kFatal) return begun;
   bool is_taken = true;
   while (true) {
-    if (is_answer(outcome)) is_taken = client.stream_write(exchange_.response().body());
+    if (is_answer(outcome)) is_taken = client.stream_write(exchange_->body());
     if (outcome == Outcome::kDone) return client.stream_end();
     if (!is_taken) {
-      exchange_.close();  // the server stops, too
+      exchange_->close();  // the server stops, too
       return client.stream_end();
     }
     if (!is_answer(outcome)) break;
-    outcome = exchange_.more(HttpExchange::Taken::kForget);
+    outcome = exchange_->more(Exchange::Taken::kForget);
   }
   const ErrorReport report = failure(outcome, client.invocation().request_id);
   return client.stream_fail(report.type, report.json());
 }
 
-ErrorReport HttpWay::failure(Outcome outcome, std::string_view request_id) {
-  exchange_.close();
+ErrorReport ServerWay::failure(Outcome outcome, std::string_view request_id) {
+  exchange_->close();
   ErrorReport report = outcome == Outcome::kEnded ? exit_report(describe_end(server_.take_wait_status()), request_id)
-                                                  : plain_report("Runtime.ServerError", exchange_.problem());
+                                                  : plain_report("Runtime.ServerError", exchange_->problem());
   std::fprintf(stderr, "%s\n", report.message.c_str());
   return report;
 }

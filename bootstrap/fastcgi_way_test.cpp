@@ -1,0 +1,166 @@
+// The fastcgi way: the real bootstrap with the real php-fpm, or with an application in Python that is handed a socket.
+#include <algorithm>
+
+#include "bootstrap/bootstrap_fixture.h"
+#include "bootstrap/json.h"
+#include "bootstrap/text.h"
+
+namespace ogni::bootstrap {
+namespace {
+
+using Request = runtime::TestServer::Request;
+
+std::string v2(const std::string& method, const std::string& path, const std::string& more = "") {
+  return R"({"version":"2.0","rawPath":")" + path + R"(","requestContext":{"http":{"method":")" + method + R"("}})" +
+         more + "}";
+}
+
+class FastcgiTest : public BootstrapFixture {
+ protected:
+  void SetUp() override {
+    BootstrapFixture::SetUp();
+    variables_["TMPDIR"] = directory_;
+  }
+  Json reply(const std::string& event) {
+    last_ = invoke(event);
+    return Json::parse(last_.body);
+  }
+  Request last_;
+};
+
+class PhpTest : public FastcgiTest {
+ protected:
+  void SetUp() override {
+    FastcgiTest::SetUp();
+    const char* paths[] = {"/usr/sbin/php-fpm8.2", "/usr/sbin/php-fpm", "/usr/bin/php-fpm"};
+    if (std::none_of(std::begin(paths), std::end(paths), [](const char* path) { return ::access(path, X_OK) == 0; })) {
+      GTEST_SKIP() << "php-fpm is not installed";
+    }
+  }
+};
+
+constexpr const char* kScript = R"(<?php
+$path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
+if ($path == '/exit') { posix_kill(getmypid(), 9); }
+if ($path == '/log') { error_log('a line for the log'); }
+if ($path == '/binary') { header('Content-Type: image/png'); echo "\xff\x00\xfe"; exit; }
+if ($path == '/echo') { header('Content-Type: text/plain'); echo file_get_contents('php://input'); exit; }
+if ($path == '/teapot') { http_response_code(418); }
+if ($path == '/events') { header('Content-Type: application/json'); echo file_get_contents('php://input'); exit; }
+if ($path == '/flush') { echo 'one'; flush(); echo 'two'; exit; }
+setcookie('a', '1'); setcookie('b', '2');
+header('Content-Type: application/json');
+echo json_encode(['method' => $_SERVER['REQUEST_METHOD'], 'uri' => $_SERVER['REQUEST_URI'], 'get' => $_GET,
+  'cookie' => $_COOKIE, 'post' => $_POST, 'script' => $_SERVER['SCRIPT_NAME'], 'x' => $_SERVER['HTTP_X_ONE'] ?? null,
+  'trace' => $_SERVER['_X_AMZN_TRACE_ID'], 'name' => getenv('AWS_LAMBDA_FUNCTION_NAME'), 'ip' => $_SERVER['REMOTE_ADDR'],
+  'context' => json_decode($_SERVER['HTTP_X_AMZN_LAMBDA_CONTEXT'], true)['request_id'], 'https' => $_SERVER['HTTPS'] ?? '',
+  'proxy' => $_SERVER['HTTP_PROXY'] ?? 'none', 'pid' => getmypid()]);
+)";
+
+TEST_F(PhpTest, ServesRequests) {
+  write("public/index.php", kScript);
+  start("public/index.php");
+  const Json first =
+      reply(v2("POST", "/a b",
+               R"(,"rawQueryString":"q=1","cookies":["c=3"],"headers":{"x-one":"1","proxy":"http://evil",)"
+               R"("x-forwarded-for":"9.8.7.6, 1.1.1.1","x-forwarded-proto":"https",)"
+               R"("content-type":"application/x-www-form-urlencoded"},"body":"f=%C3%BC")"));
+  EXPECT_EQ(first["statusCode"].raw(), "200") << last_.body << log();
+  const std::string body = first["body"].text();
+  const Json seen = Json::parse(body);
+  EXPECT_EQ(seen["method"].text(), "POST");
+  EXPECT_EQ(seen["uri"].text(), "/a%20b?q=1");
+  EXPECT_EQ(seen["get"]["q"].text(), "1");
+  EXPECT_EQ(seen["post"]["f"].text(), "ü");
+  EXPECT_EQ(seen["cookie"]["c"].text(), "3");
+  EXPECT_EQ(seen["x"].text(), "1");
+  EXPECT_EQ(seen["ip"].text(), "9.8.7.6");
+  EXPECT_EQ(seen["https"].text(), "on");
+  EXPECT_EQ(seen["proxy"].text(), "none");
+  EXPECT_EQ(seen["script"].text(), "/public/index.php");
+  EXPECT_EQ(seen["name"].text(), "greeter");
+  EXPECT_EQ(seen["context"].text(), "id-1");
+  EXPECT_EQ(first["cookies"].raw(), R"(["a=1","b=2"])");
+  EXPECT_EQ(reply(v2("GET", "/teapot"))["statusCode"].raw(), "418");
+  EXPECT_EQ(reply(v2("GET", "/binary"))["body"].text(), "/wD+");
+  EXPECT_EQ(invoke("{\"plain\":1}").body, "{\"plain\":1}");
+  reply(v2("GET", "/log"));
+  EXPECT_NE(log().find("a line for the log"), std::string::npos) << log();
+}
+
+TEST_F(PhpTest, CarriesLargeBodiesAndSurvivesADeadChild) {
+  write("index.php", kScript);
+  start("index.php");
+  std::string bytes(4 * 1024 * 1024, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + i / 251);
+  std::string event = R"({"version":"2.0","rawPath":"/echo","requestContext":{"http":{"method":"PUT"}},)"
+                      R"("isBase64Encoded":true,"body":")";
+  append_base64(event, bytes);
+  std::string back;
+  ASSERT_TRUE(decode_base64(reply(event + "\"}")["body"].text(), back)) << last_.body.substr(0, 300) << log();
+  EXPECT_TRUE(back == bytes);
+  const Request died = invoke(v2("GET", "/exit"));
+  EXPECT_TRUE(is_error(died)) << died.body;
+  EXPECT_NE(died.body.find("Runtime.ServerError"), std::string::npos) << died.body;
+  EXPECT_EQ(reply(v2("GET", "/"))["statusCode"].raw(), "200") << "php-fpm has started another";
+}
+
+TEST_F(PhpTest, Streams) {
+  variables_["OGNI_FASTCGI_STREAM"] = "1";
+  write("index.php", kScript);
+  start("index.php");
+  const Request whole = invoke(v2("GET", "/flush"));
+  EXPECT_EQ(whole.field("Content-Type"), "application/vnd.awslambda.http-integration-response");
+  EXPECT_TRUE(whole.body.ends_with(std::string(8, '\0') + "onetwo")) << whole.body;
+}
+
+TEST_F(FastcgiTest, HandsASocketToAnApplication) {
+  write_program("app", R"(#!/usr/bin/python3
+import os, socket, struct, sys
+listener = socket.socket(fileno=0)
+connection = None
+def record(kind, content, padding=0): return struct.pack('!BBHHBB', 1, kind, 1, len(content), padding, 0) + content + b'p' * padding
+while True:
+    connection, _ = listener.accept()
+    stream = connection.makefile('rb')
+    while True:
+        body = b''
+        while True:
+            head = stream.read(8)
+            if len(head) < 8: break
+            _, kind, _, length, padding, _ = struct.unpack('!BBHHBB', head)
+            content = stream.read(length); stream.read(padding)
+            if kind == 5 and not content: break
+            if kind == 5: body += content
+        if len(head) < 8: break
+        if body == b'exit': os._exit(4)
+        if body == b'nonsense': connection.sendall(b'HTTP/1.1 200 OK\r\n\r\n'); break
+        connection.sendall(record(7, b'note') + record(6, b'Content-Type: text/plain\r\n') + record(6, b'\r\n' + body[::-1], 5)
+            + record(3, bytes(8)))
+)");
+  variables_["OGNI_FASTCGI_COMMAND"] = "app";
+  start("x");
+  const Request first = invoke("abc");
+  EXPECT_EQ(first.body, "cba") << log();
+  EXPECT_EQ(first.field("Content-Type"), "text/plain");
+  EXPECT_NE(log().find("note\n"), std::string::npos);
+  EXPECT_EQ(invoke(std::string(60000, 'x')).body.size(), 60000u);
+  EXPECT_NE(invoke("exit").body.find("exit status 4"), std::string::npos);
+  EXPECT_EQ(invoke("again").body, "niaga");
+  EXPECT_NE(invoke("nonsense").body.find("is malformed"), std::string::npos);
+  EXPECT_EQ(invoke("again").body, "niaga");
+}
+
+TEST_F(FastcgiTest, RefusesAWrongChoiceAtInit) {
+  variables_["OGNI_WAY"] = "fastcgi";
+  start("absent.php");
+  int status = 0;
+  EXPECT_NE(init_error(status).body.find("absent.php"), std::string::npos);
+  server_.hang_up();
+  variables_["OGNI_FASTCGI_ADDRESS"] = "nowhere";
+  start("absent.php");
+  EXPECT_NE(init_error(status).body.find("OGNI_FASTCGI_ADDRESS: nowhere is no address"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ogni::bootstrap
