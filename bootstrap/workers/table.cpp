@@ -6,11 +6,14 @@
 #include "embedded/guile_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
+#include "embedded/octave_worker.h"
 #include "embedded/perl_worker.h"
 #include "embedded/php_worker.h"
 #include "embedded/prolog_worker.h"
 #include "embedded/python_worker.h"
 #include "embedded/r_worker.h"
+#include "embedded/racket_worker.h"
+#include "embedded/raku_worker.h"
 #include "embedded/ruby_worker.h"
 #include "embedded/sbcl_worker.h"
 #include "embedded/tcl_worker.h"
@@ -122,6 +125,26 @@ std::span<const Language> languages() {
        .file_name = "elixir.exs",
        .script = embedded::elixir_worker,
        .handover = Handover::kFile},
+      {.name = "octave",
+       .extensions = {"m"},
+       .interpreters = {"octave-cli"},
+       .arguments = {"--no-init-file", "--no-site-file", "-q", "{script}"},
+       .file_name = "octave.m",
+       .script = embedded::octave_worker,
+       .handover = Handover::kFile},
+      {.name = "racket",
+       .extensions = {"rkt"},
+       .interpreters = {"racket"},
+       .arguments = {"{script}"},
+       .file_name = "racket.rkt",
+       .script = embedded::racket_worker,
+       .handover = Handover::kFile},
+      {.name = "raku",
+       .extensions = {"raku", "rakumod"},
+       .interpreters = {"raku", "rakudo"},
+       .arguments = {"{script}"},
+       .file_name = "raku.raku",
+       .script = embedded::raku_worker},
   };
   return kLanguages;
 }

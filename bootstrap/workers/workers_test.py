@@ -79,6 +79,11 @@ LANGUAGES = [
     Language("prolog", "pro", ["swipl"], syntax_error="handler(a, b", custom_error="Custom", stack="inner"),
     Language("erlang", "erl", ["escript"], custom_error="Custom", stack="inner"),
     Language("elixir", "ex", ["elixir"], syntax_error="defmodule App do", custom_error="App.Custom", stack="inner"),
+    Language("octave", "m", ["octave-cli"], syntax_error="function handler (", custom_error="Custom:failed",
+             stack="inner"),
+    Language("racket", "rkt", ["racket"], syntax_error="#lang racket/base\n(define", custom_error="Custom",
+             stack="app.rkt"),
+    Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner"),
 ]
 
 

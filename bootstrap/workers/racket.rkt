@@ -1,0 +1,135 @@
+#lang racket/base
+;; The Racket worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+;;
+;; `hello.handler` is procedure `handler` that hello.rkt provides: (handler event context). The event is a string (bytes where
+;; it is not JSON), the context a hash. The response is a string or bytes; a second value names its type.
+
+(define requests (open-input-file "/dev/fd/3"))
+(define replies (open-output-file "/dev/fd/4" #:exists 'append))
+
+(define (send kind [head ""] [body #""])
+  (let ([head (string->bytes/utf-8 head)])
+    (write-bytes (string->bytes/utf-8 (format "~a ~a ~a\n" kind (bytes-length head) (bytes-length body))) replies)
+    (write-bytes head replies)
+    (write-bytes body replies)
+    (flush-output replies)))
+
+(define (take count) (if (zero? count) #"" (read-bytes count requests)))
+
+(define (one-line text) (regexp-replace* #rx"[\r\n]" text " "))
+
+(define (refuse kind type message [stack ""])
+  (eprintf "[ERROR] ~a: ~a\n~a" type message stack)
+  (let ([bytes (string->bytes/utf-8 message)])
+    (send kind
+          (format "type=~a\nmessage_bytes=~a\n" (one-line type) (bytes-length bytes))
+          (bytes-append bytes #"\n" (string->bytes/utf-8 stack)))))
+
+(define (give-up type message [stack ""])
+  (refuse "init-error" type message stack)
+  (exit 1))
+
+(define (environment name)
+  (let ([value (environment-variables-ref (current-environment-variables) (string->bytes/utf-8 name))])
+    (and value (bytes->string/utf-8 value #\?))))
+
+(define (type-of raised)
+  (let ([name (and (or (exn? raised) (struct? raised)) (object-name raised))])
+    (if name (symbol->string name) "Error")))
+
+(define (message-of raised)
+  (if (exn? raised) (exn-message raised) (format "~a" raised)))
+
+(define (stack-of raised)
+  (if (exn? raised)
+      (apply string-append
+             (for/list ([frame (continuation-mark-set->context (exn-continuation-marks raised))]
+                        #:unless (own-frame? frame))
+               (let ([place (cdr frame)])
+                 (format "at ~a~a\n" (or (car frame) "?")
+                         (if place
+                             (format " (~a:~a:~a)" (srcloc-source place) (srcloc-line place) (srcloc-column place))
+                             "")))))
+      ""))
+
+;; Racket's own and this file's.
+(define here (variable-reference->module-source (#%variable-reference)))
+(define (own-frame? frame)
+  (let ([source (and (cdr frame) (srcloc-source (cdr frame)))])
+    (or (equal? source here) (and (path? source) (regexp-match? #rx"/collects/" (path->string source)))
+        (not source))))
+
+(define (load-handler name)
+  (let ([parts (regexp-match #rx"^(.+)[.]([^.]+)$" name)])
+    (unless parts
+      (give-up "Runtime.MalformedHandlerName" (format "Bad handler '~a': it is no script.procedure" name)))
+    (let ([path (build-path (or (environment "LAMBDA_TASK_ROOT") ".") (string-append (cadr parts) ".rkt"))]
+          [procedure (string->symbol (caddr parts))])
+      (unless (file-exists? path)
+        (give-up "Runtime.ImportModuleError" (format "Unable to load '~a': there is no ~a" (cadr parts) path)))
+      (with-handlers ([(lambda (raised) (not (exn:break? raised)))
+                       (lambda (raised)
+                         (give-up (if (or (exn:fail:read? raised) (exn:fail:syntax? raised))
+                                      "Runtime.UserCodeSyntaxError"
+                                      (type-of raised))
+                                  (message-of raised) (stack-of raised)))])
+        (dynamic-require path #f))
+      (dynamic-require path procedure
+                       (lambda ()
+                         (give-up "Runtime.HandlerNotFound"
+                                  (format "Handler '~a' is not provided by ~a" procedure path)))))))
+
+(define (context-of fields)
+  (define deadline-ms (string->number (hash-ref fields "deadline_ms" "0")))
+  (hasheq 'aws-request-id (hash-ref fields "request_id" #f)
+          'deadline-ms deadline-ms
+          'remaining-time-in-millis
+          (lambda () (max 0 (- deadline-ms (inexact->exact (floor (current-inexact-milliseconds))))))
+          'invoked-function-arn (hash-ref fields "invoked_function_arn" #f)
+          'trace-id (hash-ref fields "trace_id" #f)
+          'client-context (hash-ref fields "client_context" #f)
+          'identity (hash-ref fields "cognito_identity" #f)
+          'tenant-id (hash-ref fields "tenant_id" #f)
+          'content-type (hash-ref fields "content_type" #f)
+          'function-name (environment "AWS_LAMBDA_FUNCTION_NAME")
+          'function-version (environment "AWS_LAMBDA_FUNCTION_VERSION")
+          'memory-limit-in-mb (environment "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+          'log-group-name (environment "AWS_LAMBDA_LOG_GROUP_NAME")
+          'log-stream-name (environment "AWS_LAMBDA_LOG_STREAM_NAME")))
+
+(define (bytes-of result)
+  (cond [(bytes? result) result]
+        [(string? result) (string->bytes/utf-8 result)]
+        [(void? result) #""]
+        [else (string->bytes/utf-8 (format "~a" result))]))
+
+(define (serve-one handler fields event)
+  (environment-variables-set! (current-environment-variables) #"_X_AMZN_TRACE_ID"
+                              (let ([id (hash-ref fields "trace_id" #f)]) (and id (string->bytes/utf-8 id))))
+  (with-handlers ([(lambda (raised) (not (exn:break? raised)))
+                   (lambda (raised) (refuse "error" (type-of raised) (message-of raised) (stack-of raised)))])
+    (let-values ([(body more)
+                  (call-with-values
+                   (lambda ()
+                     (handler (if (equal? (hash-ref fields "content_type" "application/json") "application/json")
+                                  (bytes->string/utf-8 event #\uFFFD)
+                                  event)
+                              (context-of fields)))
+                   (lambda (result . more) (values (bytes-of result) more)))])
+      (send "result" (if (pair? more) (format "content_type=~a\n" (one-line (car more))) "") body)))
+  (flush-output))
+
+(define (serve handler)
+  (let ([line (read-bytes-line requests)])
+    (unless (eof-object? line)
+      (let* ([sizes (cdr (regexp-match #rx"^[a-z]+ ([0-9]+) ([0-9]+)$" (bytes->string/utf-8 line)))]
+             [head (bytes->string/utf-8 (take (string->number (car sizes))) #\uFFFD)]
+             [event (take (string->number (cadr sizes)))]
+             [fields (for/hash ([pair (regexp-match* #px"([^=\n]+)=([^\n]*)" head #:match-select cdr)])
+                       (values (car pair) (cadr pair)))])
+        (serve-one handler fields event)
+        (serve handler)))))
+
+(let ([handler (load-handler (or (environment "_HANDLER") ""))])
+  (send "ready")
+  (serve handler))

@@ -1,0 +1,134 @@
+# The Raku worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+#
+# `hello.handler` is sub handler of hello.raku (or hello.rakumod): handler($event, $context). The event is a Str (a Blob where it
+# is not JSON), the context an object. The response is a Str or a Blob; $context.content-type may name its type.
+use v6.d;
+
+class Lambda::Context {
+    has Str $.aws-request-id;
+    has Int $.deadline-ms;
+    has Str $.invoked-function-arn;
+    has $.trace-id;
+    has $.client-context;
+    has $.identity;
+    has $.tenant-id;
+    has Str $.content-type is rw = '';
+    method function-name { %*ENV<AWS_LAMBDA_FUNCTION_NAME> }
+    method function-version { %*ENV<AWS_LAMBDA_FUNCTION_VERSION> }
+    method memory-limit-in-mb { %*ENV<AWS_LAMBDA_FUNCTION_MEMORY_SIZE> }
+    method log-group-name { %*ENV<AWS_LAMBDA_LOG_GROUP_NAME> }
+    method log-stream-name { %*ENV<AWS_LAMBDA_LOG_STREAM_NAME> }
+    method get-remaining-time-in-millis { max 0, $!deadline-ms - (now.to-posix[0] * 1000).Int }
+}
+
+my $requests = open '/dev/fd/3', :r, :bin;
+my $replies = open '/dev/fd/4', :w, :bin, :!out-buffer;
+my Buf $data .= new;
+
+sub send-frame(Str $kind, Str $head = '', Blob $body = Blob.new) {
+    my $head-bytes = $head.encode;
+    my Buf $frame .= new: "$kind { $head-bytes.elems } { $body.elems }\n".encode;
+    $frame.append: $head-bytes;
+    $frame.append: $body;
+    $replies.write: $frame;
+}
+
+# False at the end.
+sub more(--> Bool) {
+    my $read = $requests.read(65536) or return False;
+    return False unless $read.elems;
+    $data.append: $read;
+    True
+}
+
+# The next request as (fields, event), or Nil when there will be no more.
+sub receive-request {
+    my Int $end = 0;
+    loop {
+        return Nil if $end >= $data.elems && !more;
+        last if $data[$end] == 10;
+        ++$end;
+    }
+    my (Any, $head-bytes, $body-bytes) = $data.subbuf(0, $end).decode('latin-1').split(' ');
+    my $head = $end + 1;
+    my $body = $head + $head-bytes;
+    my $total = $body + $body-bytes;
+    while $data.elems < $total {
+        return Nil unless more;
+    }
+    my %fields;
+    for $data.subbuf($head, $body - $head).decode('utf8-c8').lines -> $line {
+        my ($name, $value) = $line.split('=', 2);
+        %fields{$name} = $value;
+    }
+    my $event = $data.subbuf($body, $body-bytes.Int);
+    $data = Buf.new: $data.subbuf($total);
+    (%fields, $event)
+}
+
+sub one-line(Str $text) { $text.subst(/<[\r\n]>/, ' ', :g) }
+
+sub refuse(Str $kind, Str $type, Str $message, Str $stack = '') {
+    $*ERR.print: "[ERROR] $type: $message\n$stack";
+    my $bytes = $message.encode;
+    send-frame $kind, "type={ one-line $type }\nmessage_bytes={ $bytes.elems }\n", $bytes ~ "\n$stack".encode;
+}
+
+sub give-up(Str $type, Str $message, Str $stack = '') {
+    refuse 'init-error', $type, $message, $stack;
+    exit 1;
+}
+
+# The frames of the handler, without the worker's own.
+sub stack($error --> Str) {
+    my @frames = $error.backtrace.list.grep({ !.is-setting && !.is-hidden && .file !~~ /'/proc/self/fd' | 'raku.raku' | 'SETTING'/ });
+    @frames.map({ "at { .subname || '<unit>' } ({ .file }:{ .line })\n" }).join
+}
+
+sub load-handler(Str $name) {
+    $name ~~ /^ (.+) '.' (<-[.]>+) $/ or give-up 'Runtime.MalformedHandlerName', "Bad handler '$name': it is no script.sub";
+    my ($file, $sub) = ~$0, ~$1;
+    my $root = %*ENV<LAMBDA_TASK_ROOT> // '.';
+    my $path = <raku rakumod pm6>.map({ "$root/$file.$_" }).first(*.IO.f)
+        or give-up 'Runtime.ImportModuleError', "Unable to load '$file': there is no $root/$file.raku";
+    my $handler = load-file($path, $sub);
+    $handler ~~ Callable or give-up 'Runtime.HandlerNotFound', "Handler '$sub' is no sub of $path";
+    $handler
+}
+
+sub load-file(Str $path, Str $sub) {
+    # The sub is looked for where the file itself would find it.
+    my $source = "#line 1 $path\n" ~ $path.IO.slurp ~ "\n;try \{ \&::('$sub') \} // Nil";
+    return EVAL-handler($source);
+    CATCH {
+        when X::Comp { give-up 'Runtime.UserCodeSyntaxError', .message }
+        default { give-up .^name, .message, stack($_) }
+    }
+}
+
+sub EVAL-handler(Str $source) {
+    use MONKEY-SEE-NO-EVAL;
+    EVAL $source
+}
+
+sub serve-one(&handler, %fields, Blob $event) {
+    if %fields<trace_id> { %*ENV<_X_AMZN_TRACE_ID> = %fields<trace_id> }
+    else { %*ENV<_X_AMZN_TRACE_ID>:delete }
+    my $context = Lambda::Context.new:
+        aws-request-id => %fields<request_id>, deadline-ms => (%fields<deadline_ms> // 0).Int,
+        invoked-function-arn => %fields<invoked_function_arn> // '', trace-id => %fields<trace_id>,
+        client-context => %fields<client_context>, identity => %fields<cognito_identity>, tenant-id => %fields<tenant_id>;
+    my $result = handler((%fields<content_type> // 'application/json') eq 'application/json' ?? $event.decode !! $event, $context);
+    my $body = $result ~~ Blob ?? $result !! ($result // '').Str.encode;
+    send-frame 'result', $context.content-type ?? "content_type={ one-line $context.content-type }\n" !! '', $body;
+    CATCH {
+        default { refuse 'error', .^name, .message, stack($_) }
+    }
+}
+
+my &handler = load-handler(%*ENV<_HANDLER> // '');
+send-frame 'ready';
+while receive-request() -> ($fields, $event) {
+    serve-one &handler, %$fields, $event;
+    $*OUT.flush;
+}
