@@ -29,6 +29,8 @@ struct Language {
   // a directory of its own below /tmp, for an interpreter that wants an extension or opens it more than once by name.
   enum class Handover { kMemory, kFile };
   Handover handover = Handover::kMemory;
+  // So many empty files in memory are the worker's from descriptor 6 on, to keep output in.
+  int memory_files = 0;
 };
 
 std::span<const Language> languages();

@@ -23,6 +23,7 @@ namespace {
 constexpr int kRequestsDescriptor = 3;
 constexpr int kRepliesDescriptor = 4;
 constexpr int kScriptDescriptor = 5;
+constexpr int kMemoryDescriptorFirst = 6;
 // Payloads up to this pass in one piece. The kernel may refuse; then they pass in several.
 constexpr int kPipeBytes = 1024 * 1024;
 // How often the worker's end is looked for where the kernel has no pidfd (before 5.3).
@@ -53,6 +54,11 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
       return nullptr;
     }
     descriptors.push_back({script.get(), kScriptDescriptor});
+  }
+  std::vector<Descriptor> memory;  // a worker does without where there is none
+  for (int i = 0; i < command.memory_files; ++i) {
+    memory.push_back(memory_file("ogni-memory", {}));
+    if (memory.back()) descriptors.push_back({memory.back().get(), kMemoryDescriptorFirst + i});
   }
   ::fcntl(requests.writing.get(), F_SETPIPE_SZ, kPipeBytes);
   ::fcntl(replies.writing.get(), F_SETPIPE_SZ, kPipeBytes);

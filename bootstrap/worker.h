@@ -23,6 +23,7 @@ struct WorkerCommand {
   std::vector<std::string> arguments;
   std::string_view script = {};
   std::string script_path = {};
+  int memory_files = 0;  // at descriptors 6, 7, ...
 };
 
 class Worker {

@@ -132,6 +132,7 @@ std::string find_interpreter(const Language& language, const Settings& settings)
 
 WorkerCommand worker_command(const Language& language, std::string interpreter, const Settings& settings) {
   WorkerCommand command;
+  command.memory_files = language.memory_files;
   command.script_path = settings.opt() + "/ogni/workers/" + language.file_name;
   if (::access(command.script_path.c_str(), R_OK) != 0) {
     command.script_path = language.handover == Language::Handover::kFile ? write_script(language) : std::string();

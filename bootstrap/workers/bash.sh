@@ -127,10 +127,14 @@ _ogni_answer() {
   _ogni_collect
   [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
   last=$((${#_ogni_parts[@]} - 1))
-  for part in "${_ogni_parts[@]}"; do ((bytes += ${#part} + 1)); done
   _ogni_streamed && kind=end head=''
+  if ((last == 0)); then
+    builtin printf '%s %d %d\n%s%s' "$kind" "${#head}" "${#_ogni_parts}" "$head" "$_ogni_parts" >&"$_ogni_replies"
+    return
+  fi
+  for part in "${_ogni_parts[@]}"; do ((bytes += ${#part} + 1)); done
   builtin printf '%s %d %d\n%s' "$kind" "${#head}" "$((bytes - 1))" "$head" >&"$_ogni_replies"
-  ((last == 0)) || builtin printf '%s\0' "${_ogni_parts[@]:0:last}" >&"$_ogni_replies"
+  builtin printf '%s\0' "${_ogni_parts[@]:0:last}" >&"$_ogni_replies"
   builtin printf '%s' "${_ogni_parts[last]}" >&"$_ogni_replies"
 }
 
@@ -156,16 +160,21 @@ _ogni_clean() {
   [[ ${!-} == "$_ogni_child" ]] && return 0
   _ogni_child=${!-}
   eval "exec $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
-  _ogni_prepare
+  _ogni_prepare again
 }
 
 _ogni_prepare() {
-  # Unlinked files: a call costs no fork. What a here-document is kept in will not do, its user may only read it.
+  # What the bootstrap has given, else unlinked files: a call costs no fork. Files of a disk are slow to truncate, and
+  # what a here-document is kept in may only be read by its user.
   local files=("${TMPDIR:-/tmp}/ogni-$$-$SRANDOM".{in,out,begun})
-  exec {_ogni_input}<>"${files[0]}" {_ogni_output}<>"${files[1]}" {_ogni_begun}<>"${files[2]}"
-  command -p rm -f -- "${files[@]}"
+  if [[ $1 == first && -f /proc/self/fd/6 && -f /proc/self/fd/7 && -f /proc/self/fd/8 ]]; then
+    exec {_ogni_input}<>/proc/self/fd/6 {_ogni_output}<>/proc/self/fd/7 {_ogni_begun}<>/proc/self/fd/8 6<&- 7<&- 8<&-
+  else
+    exec {_ogni_input}<>"${files[0]}" {_ogni_output}<>"${files[1]}" {_ogni_begun}<>"${files[2]}"
+    command -p rm -f -- "${files[@]}"
+  fi
   # The numbers are written out: a redirection of a function then hides the private descriptors from its children.
-  local hidden="$_ogni_requests<&- $_ogni_replies>&- $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
+  local hidden="$_ogni_requests<&- $_ogni_replies>&-"
   [[ ${LAMBDA_STREAMING-} == yes ]] && hidden="$_ogni_requests<&-"
   eval '_ogni_run() { "$_ogni_function" "$_ogni_event" '"\
     <'/proc/self/fd/$_ogni_input' >|'/proc/self/fd/$_ogni_output' $hidden; }"
@@ -203,7 +212,7 @@ _ogni_load() {
   _ogni_file=$found
 }
 
-exec {_ogni_requests}<&3 {_ogni_replies}>&4 3<&- 4>&-
+exec {_ogni_requests}<&3 {_ogni_replies}>&4 3<&- 4>&- 5<&-
 _ogni_load
 # Not in a function, where `declare` in the script would make locals.
 # shellcheck source=/dev/null
@@ -219,7 +228,7 @@ declare -F "$_ogni_function" >/dev/null ||
 set -E
 trap '_ogni_failed $? "$BASH_COMMAND"' ERR
 _ogni_child=${!-}
-_ogni_prepare
+_ogni_prepare first
 builtin printf 'ready 0 0\n' >&"$_ogni_replies"
 while true; do
   _ogni_receive
