@@ -12,7 +12,7 @@ SECONDS_EACH ?= 60
 export BUILD_TYPE JOBS BUILD
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test serve languages bench lint sanitize fuzz soak install clean
+.PHONY: help setup build demo test serve languages bench lint sanitize fuzz soak docs install clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ fuzz: setup ## runs every fuzz target for SECONDS_EACH=60 seconds
 
 soak: build ## long tests: 1,000 cold starts and more
 	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --timeout 1800
+
+docs: ## writes the reference of the library for functions (build/reference/html); needs doxygen
+	@scripts/reference $(BUILD)/reference
 
 install: build ## installs programs, library, headers and manual page below PREFIX=/usr/local
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
