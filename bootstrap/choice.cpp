@@ -13,11 +13,27 @@
 namespace ogni::bootstrap {
 namespace {
 
+constexpr std::int64_t kPreforkMax = 64;
+
 Choice none(std::string reason) { return {nullptr, std::move(reason)}; }
+
+// False: OGNI_CHILDREN is neither.
+bool read_children(const Settings& settings, Children::Policy& policy) {
+  const std::string text = settings.text("children");
+  if (text == "kill") policy = Children::Policy::kKill;
+  if (text == "keep") policy = Children::Policy::kKeep;
+  return text.empty() || text == "kill" || text == "keep";
+}
 
 Choice worker(WorkerCommand command, const Settings& settings, std::string reason) {
   reason += "; its worker is " + command.arguments.front();
-  return {std::make_unique<WorkerWay>(std::move(command), settings.function_environment()), std::move(reason)};
+  WorkerSettings worker{.command = std::move(command), .environment = settings.function_environment()};
+  std::int64_t prefork = 0;
+  if (!settings.number("prefork", kPreforkMax, prefork)) return none("OGNI_PREFORK is no number from 0 to 64");
+  worker.prefork = static_cast<std::size_t>(prefork);
+  if (prefork > 0) reason += ", a fresh one for each invocation";
+  if (!read_children(settings, worker.children)) return none("OGNI_CHILDREN is neither kill nor keep");
+  return {std::make_unique<WorkerWay>(std::move(worker)), std::move(reason)};
 }
 
 Choice language_worker(const Language& language, const Settings& settings, const std::string& reason) {
@@ -58,6 +74,7 @@ Choice exec(const std::string& line, const Settings& settings, const std::string
   if (std::string problem; !settings.find_command(line, words, problem)) return none(reason + ": " + problem);
   const std::string program = words.front();
   ExecCommand command{std::move(words), settings.text_or("exec.content_type", "application/json")};
+  if (!read_children(settings, command.children)) return none("OGNI_CHILDREN is neither kill nor keep");
   return {std::make_unique<ExecWay>(std::move(command), settings.function_environment()),
           reason + ": " + program + " is executed for each invocation"};
 }

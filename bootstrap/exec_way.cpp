@@ -78,7 +78,7 @@ void ExecWay::set_context(const Invocation& invocation) {
 Client::Answer ExecWay::serve(Client& client) {
   const Invocation& invocation = client.invocation();
   set_context(invocation);
-  const ProgramRun run = run_program(command_.arguments, environment_, invocation.event, result_);
+  const ProgramRun run = run_program(command_.arguments, environment_, invocation.event, command_.children, result_);
   ErrorReport report;
   switch (run.outcome) {
     case ProgramRun::Outcome::kEnded:

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bootstrap/children.h"
 #include "bootstrap/way.h"
 
 namespace ogni::bootstrap {
@@ -16,16 +17,21 @@ namespace ogni::bootstrap {
 struct ExecCommand {
   std::vector<std::string> arguments;  // the first is the path of the program
   std::string content_type;            // of the result
+  Children::Policy children = Children::Policy::kKill;
 };
 
 class ExecWay final : public Way {
  public:
   // `environment` ("NAME=value") is what every call sees, beside the variables of the invocation.
   ExecWay(ExecCommand command, std::vector<std::string> environment)
-      : command_(std::move(command)), environment_(std::move(environment)), own_variables_(environment_.size()) {}
+      : command_(std::move(command)),
+        environment_(std::move(environment)),
+        own_variables_(environment_.size()),
+        children_(command_.children) {}
 
   std::optional<StartFailure> start() override { return std::nullopt; }
   runtime::Client::Answer serve(runtime::Client& client) override;
+  void clean_up() override { children_.clean({}); }
 
  private:
   void set_context(const runtime::Invocation& invocation);
@@ -33,6 +39,7 @@ class ExecWay final : public Way {
   ExecCommand command_;
   std::vector<std::string> environment_;  // its own first, then what belongs to the invocation
   std::size_t own_variables_;
+  Children children_;
   std::string result_;
 };
 

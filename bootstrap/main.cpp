@@ -50,6 +50,7 @@ int run() {
   }
   while (client.next()) {
     if (choice.way->serve(client) == Client::Answer::kFatal) break;
+    choice.way->clean_up();
   }
   return 1;
 }

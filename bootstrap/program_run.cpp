@@ -88,7 +88,7 @@ class Collector {
 }  // namespace
 
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-                       std::string_view input, std::string& output) {
+                       std::string_view input, Children::Policy children, std::string& output) {
   ProgramRun run;
   Pipe out;
   Pipe errors;
@@ -106,7 +106,8 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const std::vec
 
   Collector collector(std::move(out.reading), std::move(errors.reading), output);
   run.outcome = collector.collect(process) ? ProgramRun::Outcome::kEnded : ProgramRun::Outcome::kTooMuchOutput;
-  ::kill(-process, SIGKILL);
+  const bool kills = children == Children::Policy::kKill || run.outcome == ProgramRun::Outcome::kTooMuchOutput;
+  if (kills) ::kill(-process, SIGKILL);
   while (::waitpid(process, &run.wait_status, 0) < 0 && errno == EINTR) {
   }
   run.errors = std::move(collector.tail());

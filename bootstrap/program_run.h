@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bootstrap/children.h"
+
 namespace ogni::bootstrap {
 
 struct ProgramRun {
@@ -24,8 +26,8 @@ constexpr std::size_t kOutputBytesMax = 256 * 1024 * 1024;
 constexpr std::size_t kErrorTailBytes = 8 * 1024;
 
 // Runs it to its end. `output` is replaced by what it wrote on stdout; its stderr passes to this program's at once.
-// Processes of its group that outlive it are killed.
+// Processes of its group that outlive it are killed, unless they are to be kept.
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-                       std::string_view input, std::string& output);
+                       std::string_view input, Children::Policy children, std::string& output);
 
 }  // namespace ogni::bootstrap

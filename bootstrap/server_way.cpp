@@ -109,6 +109,11 @@ Client::Answer ServerWay::serve(Client& client) {
   return settings_.streams && !is_error ? stream(client, event.shape, outcome) : buffered(client, event.shape, outcome);
 }
 
+void ServerWay::clean_up() {
+  const pid_t own[] = {server_.process()};
+  children_.clean(own);
+}
+
 Client::Answer ServerWay::buffered(Client& client, Shape shape, Outcome outcome) {
   while (outcome != Outcome::kDone && is_answer(outcome)) outcome = exchange_->more(Exchange::Taken::kKeep);
   const HttpReply reply = exchange_->reply();

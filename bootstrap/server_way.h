@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bootstrap/children.h"
 #include "bootstrap/exchange.h"
 #include "bootstrap/http_event.h"
 #include "bootstrap/server_process.h"
@@ -36,6 +37,7 @@ class ServerWay final : public Way {
 
   std::optional<StartFailure> start() override;
   runtime::Client::Answer serve(runtime::Client& client) override;
+  void clean_up() override;
 
  private:
   bool start_server();
@@ -46,6 +48,7 @@ class ServerWay final : public Way {
   ErrorReport failure(Exchange::Outcome outcome, std::string_view request_id);
 
   ServerSettings settings_;
+  Children children_{Children::Policy::kKeep};  // they are the server's
   Descriptor listener_;
   ServerProcess server_;
   std::unique_ptr<Exchange> exchange_;

@@ -26,6 +26,8 @@ class Way {
   virtual std::optional<StartFailure> start() = 0;
   // Calls the handler with client.invocation() and answers it.
   virtual runtime::Client::Answer serve(runtime::Client& client) = 0;
+  // After the answer, before the next poll.
+  virtual void clean_up() = 0;
 };
 
 }  // namespace ogni::bootstrap

@@ -48,6 +48,7 @@ class Worker {
   // After a reply that belongs to a stream: waits for the next one.
   Outcome await_next();
 
+  pid_t process() const { return process_; }
   // Valid until the next call that waits.
   const FrameReader& reply() const { return reader_; }
   // Whether anything of the last frame may have reached the worker.

@@ -8,11 +8,23 @@ namespace ogni::bootstrap {
 using runtime::Client;
 using runtime::Invocation;
 
-std::optional<StartFailure> WorkerWay::start() {
-  worker_ = Worker::start(command_, environment_);
-  if (!worker_) {
-    return StartFailure{plain_report("Runtime.InvalidEntrypoint", "cannot start " + command_.arguments.front()), {}};
+// As many as shall wait, and one to work. False: not even that one.
+bool WorkerWay::start_workers() {
+  while (waiting_.size() < settings_.prefork + (worker_ ? 0 : 1)) {
+    auto worker = Worker::start(settings_.command, settings_.environment);
+    if (!worker) break;
+    waiting_.push_back(std::move(worker));
   }
+  return !waiting_.empty();
+}
+
+std::optional<StartFailure> WorkerWay::start() {
+  if (!start_workers()) {
+    const std::string& program = settings_.command.arguments.front();
+    return StartFailure{plain_report("Runtime.InvalidEntrypoint", "cannot start " + program), {}};
+  }
+  worker_ = std::move(waiting_.front());
+  waiting_.pop_front();
   const Worker::Outcome outcome = worker_->await_first();
   if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") return std::nullopt;
   StartFailure failure;
@@ -82,6 +94,17 @@ ErrorReport WorkerWay::failure(Worker::Outcome outcome, std::string_view request
   worker_.reset();
   std::fprintf(stderr, "%s\n", report.message.c_str());
   return report;
+}
+
+void WorkerWay::clean_up() {
+  if (settings_.prefork > 0) {
+    worker_.reset();
+    start_workers();
+  }
+  std::vector<pid_t> own;
+  if (worker_) own.push_back(worker_->process());
+  for (const auto& worker : waiting_) own.push_back(worker->process());
+  children_.clean(own);
 }
 
 Client::Answer WorkerWay::serve(Client& client) {

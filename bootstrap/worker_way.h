@@ -1,33 +1,45 @@
-// The handler in a long-lived interpreter (worker.h), which is replaced when it has died.
+// The handler in a long-lived interpreter (worker.h), which is replaced when it has died; or in one that was started ahead for each invocation.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bootstrap/children.h"
 #include "bootstrap/way.h"
 #include "bootstrap/worker.h"
 
 namespace ogni::bootstrap {
 
+struct WorkerSettings {
+  WorkerCommand command;
+  std::vector<std::string> environment;
+  Children::Policy children = Children::Policy::kKeep;
+  // Workers that are started ahead, each for one invocation. 0: one worker serves them all.
+  std::size_t prefork = 0;
+};
+
 class WorkerWay final : public Way {
  public:
-  WorkerWay(WorkerCommand command, std::vector<std::string> environment)
-      : command_(std::move(command)), environment_(std::move(environment)) {}
+  explicit WorkerWay(WorkerSettings settings) : settings_(std::move(settings)), children_(settings_.children) {}
 
   std::optional<StartFailure> start() override;
   runtime::Client::Answer serve(runtime::Client& client) override;
+  void clean_up() override;
 
  private:
+  bool start_workers();
   std::string_view make_frame(const runtime::Invocation& invocation);
   runtime::Client::Answer answer(runtime::Client& client);
   runtime::Client::Answer stream(runtime::Client& client);
   ErrorReport failure(Worker::Outcome outcome, std::string_view request_id);
 
-  WorkerCommand command_;
-  std::vector<std::string> environment_;
+  WorkerSettings settings_;
+  Children children_;
   FrameWriter writer_;
-  std::unique_ptr<Worker> worker_;  // null after a failure
+  std::deque<std::unique_ptr<Worker>> waiting_;  // started, and perhaps still loading the handler
+  std::unique_ptr<Worker> worker_;               // null after a failure
 };
 
 }  // namespace ogni::bootstrap
