@@ -4,6 +4,7 @@
 #include "embedded/elixir_worker.h"
 #include "embedded/erlang_worker.h"
 #include "embedded/guile_worker.h"
+#include "embedded/java_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
 #include "embedded/octave_worker.h"
@@ -146,6 +147,15 @@ std::span<const Language> languages() {
        .arguments = {"{script}"},
        .file_name = "raku.raku",
        .script = embedded::raku_worker},
+      {.name = "java",
+       .extensions = {"java"},
+       .archive_extension = "jar",
+       .interpreters = {"java"},
+       .arguments = {"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+                     "--add-opens=java.base/java.util=ALL-UNNAMED", "{script}"},
+       .file_name = "java.java",
+       .script = embedded::java_worker,
+       .handover = Handover::kFile},
   };
   return kLanguages;
 }

@@ -83,6 +83,7 @@ LANGUAGES = [
              stack="inner"),
     Language("racket", "rkt", ["racket"], syntax_error="#lang racket/base\n(define", custom_error="Custom",
              stack="app.rkt"),
+    Language("java", "java", ["java"], json=True, syntax_error="class app {", custom_error="app$Custom", stack="app.inner"),
     Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner"),
 ]
 

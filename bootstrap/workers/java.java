@@ -1,0 +1,635 @@
+// The Java worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It is run from source.
+//
+// `example.Hello::handle` (or `example.Hello`, whose method is handleRequest; or `Hello.handle` of Hello.java, compiled at
+// start) is a method (event), (event, context) or (InputStream, OutputStream[, context]), static or not. Classes come from the
+// task root, its lib/*.jar and /opt/java/lib/*.jar. As in AWS's own runtime the event becomes what the method takes: a String,
+// number, Map, List, record, or a class with setters or public fields; the context is whatever interface the method names (that
+// of aws-lambda-java-core), or a Map.
+import java.io.BufferedInputStream;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.io.StringWriter;
+import java.lang.reflect.Array;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.Proxy;
+import java.lang.reflect.Type;
+import java.math.BigDecimal;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+final class OgniWorker {
+    /** A failure that is the runtime's to name, not an exception of the handler. */
+    static final class Fault extends RuntimeException {
+        final String type;
+
+        Fault(String type, String message) {
+            super(message, null, false, false);
+            this.type = type;
+        }
+    }
+
+    private final DataInputStream requests;
+    private final OutputStream replies;
+    private Object instance;
+    private Method method;
+
+    private OgniWorker() throws Exception {
+        requests = new DataInputStream(new BufferedInputStream(new FileInputStream("/dev/fd/3"), 65536));
+        replies = new FileOutputStream("/dev/fd/4");
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
+        System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+        OgniWorker worker = new OgniWorker();
+        try {
+            worker.load(variable("_HANDLER", ""));
+        } catch (Throwable error) {
+            worker.fail("init-error", error);
+            System.exit(1);
+        }
+        worker.send("ready", "", new byte[0]);
+        worker.serve();
+        System.exit(0);
+    }
+
+    // --- the protocol ----------------------------------------------------------------------------------------------
+
+    private void serve() throws Exception {
+        while (true) {
+            StringBuilder line = new StringBuilder();
+            for (int c = requests.read(); c != '\n'; c = requests.read()) {
+                if (c < 0) return;
+                line.append((char) c);
+            }
+            String[] words = line.toString().split(" ");
+            byte[] head = new byte[Integer.parseInt(words[1])];
+            requests.readFully(head);
+            byte[] event = new byte[Integer.parseInt(words[2])];
+            requests.readFully(event);
+            Map<String, String> fields = new LinkedHashMap<>();
+            for (String field : new String(head, StandardCharsets.UTF_8).split("\n")) {
+                int equals = field.indexOf('=');
+                if (equals > 0) fields.put(field.substring(0, equals), field.substring(equals + 1));
+            }
+            serveOne(fields, event);
+        }
+    }
+
+    private void serveOne(Map<String, String> fields, byte[] event) throws Exception {
+        setTrace(fields.get("trace_id"));
+        byte[] result;
+        String type = "application/json";
+        try {
+            Object answer = call(fields, event);
+            if (answer instanceof byte[] bytes) {
+                result = bytes;
+                type = "application/octet-stream";
+            } else {
+                result = Json.write(answer).getBytes(StandardCharsets.UTF_8);
+            }
+        } catch (Throwable error) {
+            fail("error", error instanceof InvocationTargetException ? error.getCause() : error);
+            return;
+        }
+        send("result", "content_type=" + type + "\n", result);
+    }
+
+    private void send(String kind, String head, byte[] body) throws Exception {
+        byte[] headBytes = head.getBytes(StandardCharsets.UTF_8);
+        ByteArrayOutputStream frame = new ByteArrayOutputStream(80 + headBytes.length + body.length);
+        frame.writeBytes((kind + " " + headBytes.length + " " + body.length + "\n").getBytes(StandardCharsets.US_ASCII));
+        frame.writeBytes(headBytes);
+        frame.writeBytes(body);
+        frame.writeTo(replies);
+    }
+
+    private void fail(String kind, Throwable error) throws Exception {
+        Map<String, Object> report = describe(error);
+        String type = (String) report.get("errorType");
+        System.err.println("[ERROR] " + type + ": " + report.get("errorMessage"));
+        if (report.get("stackTrace") instanceof List<?> lines) lines.forEach(frame -> System.err.println("\tat " + frame));
+        byte[] body = Json.write(report).getBytes(StandardCharsets.UTF_8);
+        send(kind, "type=" + type.replaceAll("[\r\n]", " ") + "\ncontent_type=application/json\n", body);
+    }
+
+    private static Map<String, Object> describe(Throwable error) {
+        Map<String, Object> report = new LinkedHashMap<>();
+        report.put("errorMessage", String.valueOf(error.getMessage() == null ? error : error.getMessage()));
+        report.put("errorType", error instanceof Fault fault ? fault.type : error.getClass().getName());
+        List<String> stack = new ArrayList<>();
+        for (StackTraceElement frame : error.getStackTrace()) {
+            if (frame.getClassName().startsWith("OgniWorker") || frame.getClassName().startsWith("jdk.internal.reflect")) break;
+            stack.add(frame.toString());
+        }
+        report.put("stackTrace", stack);
+        if (error.getCause() != null && error.getCause() != error) report.put("cause", describe(error.getCause()));
+        return report;
+    }
+
+    static String variable(String name, String otherwise) {
+        String value = System.getenv(name);
+        return value == null ? otherwise : value;
+    }
+
+    /** Java has no way to change its environment but the field that it keeps it in. */
+    @SuppressWarnings("unchecked")
+    private static void setTrace(String trace) {
+        try {
+            var field = System.getenv().getClass().getDeclaredField("m");
+            field.setAccessible(true);
+            var environment = (Map<String, String>) field.get(System.getenv());
+            if (trace == null) environment.remove("_X_AMZN_TRACE_ID");
+            else environment.put("_X_AMZN_TRACE_ID", trace);
+        } catch (ReflectiveOperationException | RuntimeException error) {
+            // The property below is what AWS's SDK reads.
+        }
+        if (trace == null) System.clearProperty("com.amazonaws.xray.traceHeader");
+        else System.setProperty("com.amazonaws.xray.traceHeader", trace);
+    }
+
+    // --- the handler -----------------------------------------------------------------------------------------------
+
+    private void load(String name) throws Exception {
+        String className = name;
+        String methodName = "handleRequest";
+        int colons = name.indexOf("::");
+        Path root = Path.of(variable("LAMBDA_TASK_ROOT", "."));
+        if (colons >= 0) {
+            className = name.substring(0, colons);
+            methodName = name.substring(colons + 2);
+        }
+        if (className.isEmpty() || methodName.isEmpty()) {
+            throw new Fault("Runtime.MalformedHandlerName", "Bad handler '" + name + "': it is no Class::method");
+        }
+        List<URL> path = new ArrayList<>(List.of(root.toUri().toURL()));
+        for (Path folder : List.of(root, root.resolve("lib"), Path.of("/opt/java/lib"))) addArchives(folder, path);
+        ClassLoader loader = new URLClassLoader(path.toArray(URL[]::new), OgniWorker.class.getClassLoader());
+        Class<?> type = find(className, loader, root, path);
+        int dot = name.lastIndexOf('.');
+        if (type == null && colons < 0 && dot > 0) {  // Hello.handle
+            className = name.substring(0, dot);
+            methodName = name.substring(dot + 1);
+            type = find(className, loader, root, path);
+        }
+        if (type == null) throw new Fault("java.lang.ClassNotFoundException", "Class not found: " + className);
+        Thread.currentThread().setContextClassLoader(type.getClassLoader());
+        method = findMethod(type, methodName);
+        method.setAccessible(true);
+        if (!Modifier.isStatic(method.getModifiers())) {
+            var constructor = type.getDeclaredConstructor();
+            constructor.setAccessible(true);
+            try {
+                instance = constructor.newInstance();
+            } catch (InvocationTargetException error) {
+                throw (Exception) error.getCause();
+            }
+        } else {
+            Class.forName(type.getName(), true, type.getClassLoader());
+        }
+    }
+
+    private static void addArchives(Path folder, List<URL> path) throws Exception {
+        if (!Files.isDirectory(folder)) return;
+        try (var files = Files.list(folder)) {
+            for (Path file : files.filter(f -> f.toString().endsWith(".jar")).sorted().toList()) path.add(file.toUri().toURL());
+        }
+    }
+
+    /** The class, compiled from its source where there is only that; null where there is neither. */
+    private static Class<?> find(String name, ClassLoader loader, Path root, List<URL> path) throws Exception {
+        try {
+            return Class.forName(name, false, loader);
+        } catch (ClassNotFoundException | NoClassDefFoundError missing) {
+            Path source = root.resolve(name.replace('.', '/') + ".java");
+            if (!Files.isRegularFile(source)) return null;
+            return Class.forName(name, false, compile(source, root, path));
+        }
+    }
+
+    private static ClassLoader compile(Path source, Path root, List<URL> path) throws Exception {
+        var compiler = javax.tools.ToolProvider.getSystemJavaCompiler();
+        if (compiler == null) throw new Fault("Runtime.InvalidEntrypoint", "this Java has no compiler for " + source);
+        Path output = Files.createTempDirectory("ogni-java-");
+        var messages = new StringWriter();
+        List<String> options = List.of("-d", output.toString(), "-g", "-encoding", "UTF-8", "-sourcepath", root.toString(), "-cp",
+            String.join(":", path.stream().map(URL::getPath).toList()));
+        try (var files = compiler.getStandardFileManager(null, null, StandardCharsets.UTF_8)) {
+            boolean good = compiler.getTask(messages, files, null, options, null, files.getJavaFileObjects(source)).call();
+            if (!good) throw new Fault("Runtime.UserCodeSyntaxError", messages.toString().strip());
+        }
+        List<URL> all = new ArrayList<>(List.of(output.toUri().toURL()));
+        all.addAll(path);
+        return new URLClassLoader(all.toArray(URL[]::new), OgniWorker.class.getClassLoader());
+    }
+
+    /** Of methods of one name the one with most parameters, a context last; bridges of generic interfaces do not count. */
+    private static Method findMethod(Class<?> type, String name) {
+        for (Class<?> at = type; at != null && at != Object.class; at = at.getSuperclass()) {
+            var found = Arrays.stream(at.getDeclaredMethods())
+                .filter(m -> m.getName().equals(name) && !m.isBridge() && m.getParameterCount() <= 3)
+                .max(Comparator.comparingInt(Method::getParameterCount));
+            if (found.isPresent()) return found.get();
+        }
+        throw new Fault("Runtime.HandlerNotFound", "No public method named " + name + " with appropriate method signature "
+            + "found on class " + type.getName());
+    }
+
+    private Object call(Map<String, String> fields, byte[] event) throws Exception {
+        Type[] types = method.getGenericParameterTypes();
+        Class<?>[] classes = method.getParameterTypes();
+        Object[] arguments = new Object[types.length];
+        boolean json = fields.getOrDefault("content_type", "application/json").equals("application/json");
+        ByteArrayOutputStream written = null;
+        for (int i = 0; i < types.length; ++i) {
+            if (classes[i] == OutputStream.class) arguments[i] = written = new ByteArrayOutputStream();
+            else if (classes[i] == InputStream.class) arguments[i] = new ByteArrayInputStream(event);
+            else if (i == types.length - 1 && i > 0) arguments[i] = Context.make(classes[i], fields);
+            else if (classes[i] == byte[].class) arguments[i] = event;
+            else if (!json && classes[i].isAssignableFrom(byte[].class)) arguments[i] = event;
+            else arguments[i] = Json.bind(parse(event), types[i]);
+        }
+        Object result = method.invoke(instance, arguments);
+        return written != null ? written.toByteArray() : result;
+    }
+
+    private static Object parse(byte[] event) {
+        try {
+            return new Json(new String(event, StandardCharsets.UTF_8)).read();
+        } catch (IllegalArgumentException error) {
+            throw new Fault("Runtime.UnmarshalError", "Cannot parse the event: " + error.getMessage());
+        }
+    }
+
+    // --- the context -----------------------------------------------------------------------------------------------
+
+    /** Answers whatever interface the handler's class knows by the names of its methods. */
+    private static final class Context {
+        static Object make(Class<?> type, Map<String, String> fields) {
+            long deadline = Long.parseLong(fields.getOrDefault("deadline_ms", "0"));
+            Map<String, Object> values = new LinkedHashMap<>();
+            values.put("awsRequestId", fields.get("request_id"));
+            values.put("invokedFunctionArn", fields.get("invoked_function_arn"));
+            values.put("tenantId", fields.get("tenant_id"));
+            values.put("functionName", System.getenv("AWS_LAMBDA_FUNCTION_NAME"));
+            values.put("functionVersion", System.getenv("AWS_LAMBDA_FUNCTION_VERSION"));
+            values.put("memoryLimitInMB", Integer.parseInt(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")));
+            values.put("logGroupName", System.getenv("AWS_LAMBDA_LOG_GROUP_NAME"));
+            values.put("logStreamName", System.getenv("AWS_LAMBDA_LOG_STREAM_NAME"));
+            values.put("deadlineMs", deadline);
+            values.put("clientContext", parsed(fields.get("client_context")));
+            values.put("identity", parsed(fields.get("cognito_identity")));
+            if (type.isAssignableFrom(LinkedHashMap.class)) {
+                values.put("remainingTimeInMillis", Math.max(0, deadline - System.currentTimeMillis()));
+                return values;
+            }
+            if (values.get("identity") == null) values.put("identity", Map.of());
+            return proxy(type, values, deadline);
+        }
+
+        private static Object parsed(String text) {
+            try {
+                return text == null ? null : new Json(text).read();
+            } catch (IllegalArgumentException error) {
+                throw new Fault("Runtime.LambdaContextUnmarshalError", "Cannot parse the context: " + error.getMessage());
+            }
+        }
+
+        @SuppressWarnings("unchecked")
+        private static Object proxy(Class<?> type, Map<String, Object> values, long deadline) {
+            if (!type.isInterface()) throw new Fault("Runtime.HandlerNotFound", "a context cannot be a " + type.getName());
+            return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, called, arguments) -> {
+                String name = called.getName();
+                if (name.equals("toString")) return values.toString();
+                if (name.equals("hashCode")) return System.identityHashCode(values);
+                if (name.equals("equals")) return self == arguments[0];
+                if (name.equals("log")) {
+                    System.out.print(arguments[0] instanceof byte[] b ? new String(b, StandardCharsets.UTF_8) : arguments[0]);
+                    return null;
+                }
+                if (name.equals("getLogger")) return proxy(called.getReturnType(), values, deadline);
+                if (name.equals("getRemainingTimeInMillis")) return (int) Math.max(0, deadline - System.currentTimeMillis());
+                String key = name.startsWith("get") ? name.substring(3, 4).toLowerCase() + name.substring(4) : name;
+                Object value = values.get(Map.of("environment", "env", "identityId", "cognitoIdentityId", "identityPoolId",
+                    "cognitoIdentityPoolId").getOrDefault(key, key));
+                if (value instanceof Map<?, ?> map && !called.getReturnType().isInstance(map)) {
+                    return proxy(called.getReturnType(), (Map<String, Object>) map, deadline);
+                }
+                return value;
+            });
+        }
+    }
+
+    // --- JSON ------------------------------------------------------------------------------------------------------
+
+    /** Java's library has none. */
+    static final class Json {
+        private static final int DEPTH_MAX = 512;
+        private final String text;
+        private int at = 0;
+        private int depth = 0;
+
+        Json(String text) {
+            this.text = text;
+        }
+
+        Object read() {
+            Object value = value();
+            blanks();
+            if (at != text.length()) throw wrong("the end of the text");
+            return value;
+        }
+
+        private IllegalArgumentException wrong(String wanted) {
+            return new IllegalArgumentException(wanted + " was expected at character " + at);
+        }
+
+        private void blanks() {
+            while (at < text.length() && " \t\r\n".indexOf(text.charAt(at)) >= 0) ++at;
+        }
+
+        private boolean take(char c) {
+            blanks();
+            if (at >= text.length() || text.charAt(at) != c) return false;
+            ++at;
+            return true;
+        }
+
+        private Object value() {
+            blanks();
+            if (at >= text.length()) throw wrong("a value");
+            char c = text.charAt(at);
+            if (c == '"') return string();
+            if (c == '{' || c == '[') {
+                if (++depth > DEPTH_MAX) throw wrong("less nesting");
+                ++at;
+                Object value = c == '{' ? object() : array();
+                --depth;
+                return value;
+            }
+            for (String word : List.of("true", "false", "null")) {
+                if (text.startsWith(word, at)) {
+                    at += word.length();
+                    return word.equals("null") ? null : (Object) word.equals("true");
+                }
+            }
+            return number();
+        }
+
+        private Map<String, Object> object() {
+            Map<String, Object> map = new LinkedHashMap<>();
+            if (take('}')) return map;
+            do {
+                blanks();
+                if (at >= text.length() || text.charAt(at) != '"') throw wrong("a name");
+                String name = string();
+                if (!take(':')) throw wrong("a colon");
+                map.put(name, value());
+            } while (take(','));
+            if (!take('}')) throw wrong("a brace");
+            return map;
+        }
+
+        private List<Object> array() {
+            List<Object> list = new ArrayList<>();
+            if (take(']')) return list;
+            do list.add(value()); while (take(','));
+            if (!take(']')) throw wrong("a bracket");
+            return list;
+        }
+
+        private String string() {
+            int start = ++at;
+            while (at < text.length() && text.charAt(at) != '"' && text.charAt(at) != '\\' && text.charAt(at) >= ' ') ++at;
+            if (at < text.length() && text.charAt(at) == '"') return text.substring(start, at++);
+            StringBuilder result = new StringBuilder(text.substring(start, at));
+            while (true) {
+                if (at >= text.length() || text.charAt(at) < ' ') throw wrong("a quote");
+                char c = text.charAt(at++);
+                if (c == '"') return result.toString();
+                if (c != '\\') {
+                    result.append(c);
+                    continue;
+                }
+                int kind = at < text.length() ? "\"\\/bfnrtu".indexOf(text.charAt(at++)) : -1;
+                if (kind < 0 || kind == 8 && at + 4 > text.length()) throw wrong("an escape");
+                if (kind < 8) {
+                    result.append("\"\\/\b\f\n\r\t".charAt(kind));
+                } else {
+                    result.append((char) Integer.parseInt(text.substring(at, at + 4), 16));
+                    at += 4;
+                }
+            }
+        }
+
+        private Object number() {
+            int start = at;
+            while (at < text.length() && "+-.eE0123456789".indexOf(text.charAt(at)) >= 0) ++at;
+            String word = text.substring(start, at);
+            if (!word.matches("-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?")) throw wrong("a value");
+            if (word.matches("-?[0-9]{1,9}")) return Integer.valueOf(word);
+            if (word.matches("-?[0-9]{10,18}")) return Long.valueOf(word);
+            return word.matches("-?[0-9]+") ? (Object) new java.math.BigInteger(word) : Double.valueOf(word);
+        }
+
+        /** `value` as an object of `type`. */
+        static Object bind(Object value, Type type) {
+            Class<?> wanted = type instanceof ParameterizedType p ? (Class<?>) p.getRawType()
+                : type instanceof Class<?> c ? c : Object.class;
+            if (value == null || wanted == Object.class) return value;
+            try {
+                if (wanted == String.class) {
+                    if (value instanceof String) return value;
+                    throw new Fault("Runtime.UnmarshalError", "a String was expected, the event is " + write(value));
+                }
+                if (wanted == boolean.class || wanted == Boolean.class) return (Boolean) value;
+                if (wanted == int.class || wanted == Integer.class) return decimal(value).intValueExact();
+                if (wanted == long.class || wanted == Long.class) return decimal(value).longValueExact();
+                if (wanted == double.class || wanted == Double.class) return decimal(value).doubleValue();
+                if (wanted == float.class || wanted == Float.class) return decimal(value).floatValue();
+                if (wanted == short.class || wanted == Short.class) return decimal(value).shortValueExact();
+                if (wanted == BigDecimal.class) return decimal(value);
+                if (wanted == Number.class) return (Number) value;
+                if (wanted.isEnum()) return enumerator(wanted, (String) value);
+                if (Map.class.isAssignableFrom(wanted)) return map((Map<?, ?>) value, type, 1);
+                if (Collection.class.isAssignableFrom(wanted)) return list((List<?>) value, type);
+                if (wanted.isArray()) return arrayOf((List<?>) value, wanted.getComponentType());
+                return wanted.isRecord() ? record((Map<?, ?>) value, wanted) : bean((Map<?, ?>) value, wanted);
+            } catch (ClassCastException | ArithmeticException | ReflectiveOperationException error) {
+                throw new Fault("Runtime.UnmarshalError", "Cannot make a " + wanted.getName() + " of the event: " + error.getMessage());
+            }
+        }
+
+        private static BigDecimal decimal(Object value) {
+            return new BigDecimal(((Object) (Number) value).toString());
+        }
+
+        @SuppressWarnings({"unchecked", "rawtypes"})
+        private static Object enumerator(Class<?> type, String name) {
+            return Enum.valueOf((Class<Enum>) type, name);
+        }
+
+        private static Type argument(Type type, int index) {
+            return type instanceof ParameterizedType p && p.getActualTypeArguments().length > index
+                ? p.getActualTypeArguments()[index] : Object.class;
+        }
+
+        private static Map<Object, Object> map(Map<?, ?> values, Type type, int index) {
+            Map<Object, Object> result = new LinkedHashMap<>();
+            values.forEach((name, value) -> result.put(name, bind(value, argument(type, index))));
+            return result;
+        }
+
+        private static Collection<Object> list(List<?> values, Type type) {
+            boolean set = type instanceof ParameterizedType p && p.getRawType() == java.util.Set.class;
+            Collection<Object> result = set ? new java.util.LinkedHashSet<>() : new ArrayList<>();
+            for (Object value : values) result.add(bind(value, argument(type, 0)));
+            return result;
+        }
+
+        private static Object arrayOf(List<?> values, Class<?> type) {
+            Object result = Array.newInstance(type, values.size());
+            for (int i = 0; i < values.size(); ++i) Array.set(result, i, bind(values.get(i), type));
+            return result;
+        }
+
+        private static Object record(Map<?, ?> values, Class<?> type) throws ReflectiveOperationException {
+            var components = type.getRecordComponents();
+            Object[] arguments = new Object[components.length];
+            Class<?>[] classes = new Class<?>[components.length];
+            for (int i = 0; i < components.length; ++i) {
+                classes[i] = components[i].getType();
+                arguments[i] = bind(values.get(components[i].getName()), components[i].getGenericType());
+            }
+            var constructor = type.getDeclaredConstructor(classes);
+            constructor.setAccessible(true);
+            return constructor.newInstance(arguments);
+        }
+
+        private static Object bean(Map<?, ?> values, Class<?> type) throws ReflectiveOperationException {
+            var constructor = type.getDeclaredConstructor();
+            constructor.setAccessible(true);
+            Object result = constructor.newInstance();
+            for (Method setter : type.getMethods()) {
+                if (!setter.getName().startsWith("set") || setter.getParameterCount() != 1) continue;
+                String name = property(setter.getName(), 3);
+                if (!values.containsKey(name)) continue;
+                setter.setAccessible(true);
+                setter.invoke(result, bind(values.get(name), setter.getGenericParameterTypes()[0]));
+            }
+            for (var field : type.getFields()) {
+                if (Modifier.isStatic(field.getModifiers()) || !values.containsKey(field.getName())) continue;
+                field.setAccessible(true);
+                field.set(result, bind(values.get(field.getName()), field.getGenericType()));
+            }
+            return result;
+        }
+
+        private static String property(String method, int prefix) {
+            return method.length() == prefix ? "" : method.substring(prefix, prefix + 1).toLowerCase() + method.substring(prefix + 1);
+        }
+
+        static String write(Object value) {
+            StringBuilder text = new StringBuilder();
+            try {
+                write(text, value, 0);
+            } catch (ReflectiveOperationException error) {
+                throw new Fault("Runtime.MarshalError", "Unable to marshal response: " + error);
+            }
+            return text.toString();
+        }
+
+        private static void write(StringBuilder out, Object value, int depth) throws ReflectiveOperationException {
+            if (depth > DEPTH_MAX) throw new Fault("Runtime.MarshalError", "Unable to marshal response: nested too deeply");
+            if (value == null || value instanceof Boolean) out.append(value);
+            else if (value instanceof Number n) out.append(n instanceof Double d && !Double.isFinite(d) ? "null" : n.toString());
+            else if (value instanceof CharSequence || value instanceof Character || value instanceof Enum) quote(out, value.toString());
+            else if (value instanceof Map<?, ?> map) writeMap(out, map, depth);
+            else if (value instanceof Iterable<?> items) writeItems(out, items, depth);
+            else if (value.getClass().isArray()) writeItems(out, boxed(value), depth);
+            else writeMap(out, properties(value), depth);
+        }
+
+        private static List<Object> boxed(Object array) {
+            List<Object> items = new ArrayList<>();
+            for (int i = 0; i < Array.getLength(array); ++i) items.add(Array.get(array, i));
+            return items;
+        }
+
+        private static Map<String, Object> properties(Object value) throws ReflectiveOperationException {
+            Map<String, Object> result = new LinkedHashMap<>();
+            Class<?> type = value.getClass();
+            if (type.isRecord()) {
+                for (var component : type.getRecordComponents()) {
+                    component.getAccessor().setAccessible(true);
+                    result.put(component.getName(), component.getAccessor().invoke(value));
+                }
+                return result;
+            }
+            for (var field : type.getFields()) {
+                field.setAccessible(true);
+                if (!Modifier.isStatic(field.getModifiers())) result.put(field.getName(), field.get(value));
+            }
+            for (Method getter : type.getMethods()) {
+                String name = getter.getName();
+                int prefix = name.startsWith("get") ? 3 : name.startsWith("is") ? 2 : 0;
+                boolean plain = getter.getParameterCount() == 0 && !Modifier.isStatic(getter.getModifiers());
+                if (prefix == 0 || !plain || name.equals("getClass") || property(name, prefix).isEmpty()) continue;
+                getter.setAccessible(true);
+                result.put(property(name, prefix), getter.invoke(value));
+            }
+            return result;
+        }
+
+        private static void writeMap(StringBuilder out, Map<?, ?> map, int depth) throws ReflectiveOperationException {
+            String separator = "{";
+            for (var entry : map.entrySet()) {
+                quote(out.append(separator), String.valueOf(entry.getKey()));
+                write(out.append(':'), entry.getValue(), depth + 1);
+                separator = ",";
+            }
+            out.append(map.isEmpty() ? "{}" : "}");
+        }
+
+        private static void writeItems(StringBuilder out, Iterable<?> items, int depth) throws ReflectiveOperationException {
+            String separator = "[";
+            for (Object item : items) {
+                write(out.append(separator), item, depth + 1);
+                separator = ",";
+            }
+            out.append(separator.equals("[") ? "[]" : "]");
+        }
+
+        private static void quote(StringBuilder out, String text) {
+            out.append('"');
+            for (int i = 0; i < text.length(); ++i) {
+                char c = text.charAt(i);
+                int escape = "\"\\\b\f\n\r\t".indexOf(c);
+                if (escape >= 0) out.append('\\').append("\"\\bfnrt".charAt(escape));
+                else if (c < ' ') out.append(String.format("\\u%04x", (int) c));
+                else out.append(c);
+            }
+            out.append('"');
+        }
+    }
+}
