@@ -7,7 +7,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/embedded"
 for worker in "$root"/bootstrap/workers/*; do
-  case "$worker" in *.cpp | *.h | *.md | *_test.* | *__pycache__) continue ;; esac
+  case "$worker" in *.cpp | *.h | *.md | *_test.* | */fixtures | *__pycache__) continue ;; esac
   name="$(basename "${worker%%.*}")_worker"
   cmake -DINPUT="$worker" -DOUTPUT="$work/embedded/$name.h" -DVARIABLE="$name" -P "$root/cmake/embed.cmake" || exit 1
 done

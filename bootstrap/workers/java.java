@@ -1,4 +1,4 @@
-// The Java worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It is run from source.
+// The Java worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 //
 // `example.Hello::handle` (or `example.Hello`, whose method is handleRequest; or `Hello.handle` of Hello.java, compiled at
 // start) is a method (event), (event, context) or (InputStream, OutputStream[, context]), static or not. Classes come from the

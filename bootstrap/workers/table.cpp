@@ -4,7 +4,6 @@
 #include "embedded/elixir_worker.h"
 #include "embedded/erlang_worker.h"
 #include "embedded/guile_worker.h"
-#include "embedded/java_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
 #include "embedded/octave_worker.h"
@@ -18,6 +17,11 @@
 #include "embedded/ruby_worker.h"
 #include "embedded/sbcl_worker.h"
 #include "embedded/tcl_worker.h"
+#ifdef OGNI_JAVA_ARCHIVE
+#include "embedded/java_archive.h"
+#else
+#include "embedded/java_worker.h"
+#endif
 
 namespace ogni::bootstrap {
 namespace {
@@ -151,10 +155,17 @@ std::span<const Language> languages() {
        .extensions = {"java"},
        .archive_extension = "jar",
        .interpreters = {"java"},
+#ifdef OGNI_JAVA_ARCHIVE
+       .arguments = {"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+                     "--add-opens=java.base/java.util=ALL-UNNAMED", "-cp", "{script}", "OgniWorker"},
+       .file_name = "java.jar",
+       .script = embedded::java_archive,
+#else
        .arguments = {"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
                      "--add-opens=java.base/java.util=ALL-UNNAMED", "{script}"},
        .file_name = "java.java",
        .script = embedded::java_worker,
+#endif
        .handover = Handover::kFile},
   };
   return kLanguages;
