@@ -167,6 +167,8 @@ constexpr auto kRows = std::to_array<SettingRow>({
      set_number<&Settings::connections_max, 1, 100'000>},
     {"allow-nearest-python", kSwitch, "", "Run python3.N on another Python 3 of this host if N is not there",
      set_switch<&Settings::allow_nearest_python>},
+    {"blank-environments", kNumber, "N", "Environments made ahead of demand, so that a cold start is short (default 4)",
+     set_number<&Settings::blank_environments, 0, 16>},
     {"dev-shm", kNumber, "MB",
      "Size of each function's /dev/shm, which counts as its memory (default 0: none, as on AWS)",
      set_number<&Settings::shared_memory_mb, 0, 10'240>},

@@ -5,20 +5,24 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/system.h"
+#include "sandbox/blank_environments.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/init.h"
 #include "sandbox/kernel.h"
 #include "sandbox/launcher.h"
 #include "sandbox/mount_namespaces.h"
-#include "sandbox/system_call_filter.h"
+#include "sandbox/tmp_disks.h"
 #include "sandbox/wire.h"
 
 namespace ogni::sandbox {
@@ -35,12 +39,13 @@ struct LauncherOptions {
   std::uint32_t uids = 0;
   ProcessIds process;
   std::uint64_t shared_memory_bytes = 0;
+  std::uint32_t blank_environments = 0;
 };
 
 class EnvironmentMaker {
  public:
   // Prepares this process: user and mount namespaces, template, cgroups. Errors name the step.
-  [[nodiscard]] static Result<EnvironmentMaker> create(const LauncherOptions& options);
+  [[nodiscard]] static Result<EnvironmentMaker> create(const LauncherOptions& options, Fd disk_directory);
 
   // What the daemon gets.
   struct Made {
@@ -49,20 +54,31 @@ class EnvironmentMaker {
     Fd log;
     EnvironmentCgroup cgroup;
   };
-  // Does not wait for the environment: its init reports over `control`. Nothing is left on error.
-  // Errors: kLimit, kConflict (an environment with this id lives), kInvalidArgument, kIo.
-  [[nodiscard]] Result<Made> make(const wire::MakeEnvironment& request, std::vector<Fd> descriptors);
+  // To the request with this id. Errors: kLimit, kConflict (an environment with this id lives), kInvalidArgument, kIo;
+  // nothing is left then.
+  struct Answer {
+    std::uint64_t id = 0;
+    Result<Made> made;
+  };
+  // Does not wait for the environment: its init reports over `control`. The answer may come later, in take_answers().
+  void ask(const wire::MakeEnvironment& request, std::vector<Fd> descriptors);
+  std::vector<Answer> take_answers() { return std::exchange(answers_, {}); }
 
-  // Readable when an init has ended: an epoll descriptor. Then call clear_away(); and again after the time that it
-  // returns, if any.
-  int descriptor() const { return ended_.get(); }
+  // Readable when an init has ended, or a disk is ready: an epoll descriptor. Then call clear_away(); and again after the
+  // time that it returns, if any.
+  int descriptor() const { return happened_.get(); }
   std::optional<std::chrono::milliseconds> clear_away();
+
+  // Makes one thing ahead of demand, for when nobody asks. False when there is nothing to do.
+  bool stock();
 
   // Ends every environment and waits, within bounds, until all are gone.
   void end_all();
 
   // The launcher cannot go on.
   bool broken() const { return mounts_ && mounts_->lost(); }
+  // Why /tmp is in memory; empty where it is not.
+  const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }
 
  private:
   struct Living {
@@ -71,49 +87,40 @@ class EnvironmentMaker {
     Fd lifeline;  // closing it ends the environment
     std::uint32_t slot = 0;
     std::string cgroup;  // name, if it has one
+    std::optional<TmpDisk> disk;
   };
-  // Of an environment that is being made.
-  struct Parts {
-    SocketPair control;   // first is the daemon's
-    SocketPair lifeline;  // first is ours
-    Fd log_read;
-    Fd log_write;
-    EnvironmentCgroup cgroup;
-    std::string cgroup_name;
-    std::uint32_t slot = 0;
-    std::uint64_t tmp_bytes = 0;
-  };
-  struct Removal {
-    std::string cgroup;
-    int tries = 0;
+  struct Waiting {
+    wire::MakeEnvironment request;
+    std::vector<Fd> descriptors;
   };
 
-  EnvironmentMaker(LauncherOptions options, bool is_root, Fd ended)
-      : options_(std::move(options)), is_root_(is_root), ended_(std::move(ended)) {}
-  Result<void> prepare();
-  Result<Parts> make_parts(const wire::MakeEnvironment& request);
-  Result<Child> clone_init(const Parts& parts) const;
-  Result<void> bring_up(const Child& init, const Parts& parts, const Trees& trees) const;
-  void remove_cgroup(const std::string& name);
-  Result<Made> make_living(const wire::MakeEnvironment& request, const Trees& trees);
-  uid_t uid_of(std::uint32_t slot) const;
-  gid_t gid_of(std::uint32_t slot) const;
+  EnvironmentMaker(const LauncherOptions& options, Fd happened);
+  Result<void> prepare(Fd disk_directory);
+  Result<void> check(const wire::MakeEnvironment& request, std::size_t descriptors) const;
+  void serve_waiting();
+  void fail_waiting(std::uint64_t tmp_bytes, const Error& error);
+  Result<Made> make(const Waiting& asked, std::optional<TmpDisk> disk);
+  Result<void> furnish(BlankEnvironment& blank, const Waiting& asked, const std::optional<TmpDisk>& disk);
+  Result<Made> let_live(std::uint64_t id, BlankEnvironment blank, std::optional<TmpDisk> disk);
   // Process environments: ends what an init that was killed left to us. True while some is left.
   bool kill_orphans();
   void bury(std::map<std::uint64_t, Living>::iterator ended);
 
   LauncherOptions options_;
-  bool is_root_;
-  Fd ended_;
+  Fd happened_;
   std::size_t environments_max_ = kEnvironmentsMax;
   std::optional<MountNamespaces> mounts_;
-  SystemCallFilter filter_;
-  std::optional<EnvironmentCgroups> cgroups_;
+  // On the heap: the blank environments refer to it.
+  std::unique_ptr<EnvironmentCgroups> cgroups_;
+  BlankEnvironments blanks_;
+  bool blanks_fail_ = false;
+  std::optional<TmpDisks> disks_;
+  std::uint64_t disk_bytes_ = 0;  // of the last environment
+  std::string why_tmp_is_memory_;
   std::map<std::uint64_t, Living> living_;  // by id
-  std::vector<Removal> removals_;           // cgroups that the kernel still thinks are in use
+  std::deque<Waiting> waiting_;             // for disks
+  std::vector<Answer> answers_;
   bool orphans_ = false;
-  std::vector<std::uint32_t> free_slots_;
-  std::uint32_t next_slot_ = 0;
 };
 
 }  // namespace ogni::sandbox

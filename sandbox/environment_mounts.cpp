@@ -79,7 +79,7 @@ Result<Fd> make_proc() {
 Result<void> become_environment_root(const Trees& trees, const Fd& proc, const Sizes& sizes) {
   if (auto ok = attach_tree(trees.root.get(), AT_FDCWD, "/root"); !ok) return ok;
   if (::chdir("/root") != 0) return failure(Error::from_errno("chdir to the environment's root"));
-  auto tmp = make_tmp(sizes.tmp_bytes);
+  auto tmp = trees.tmp ? Result<Fd>(Fd()) : make_tmp(sizes.tmp_bytes);
   if (!tmp) return failure(std::move(tmp).error());
   auto shared_memory = sizes.shared_memory_bytes != 0 ? make_tmp(sizes.shared_memory_bytes) : Result<Fd>(Fd());
   if (!shared_memory) return failure(std::move(shared_memory).error());
@@ -89,7 +89,7 @@ Result<void> become_environment_root(const Trees& trees, const Fd& proc, const S
   };
   const std::array places = {
       Place{trees.task, "var/task"},    Place{trees.runtime, "var/runtime"},
-      Place{trees.opt, "opt"},          Place{*tmp, "tmp"},
+      Place{trees.opt, "opt"},          Place{trees.tmp ? trees.tmp : *tmp, "tmp"},
       Place{*shared_memory, "dev/shm"}, Place{proc, "proc"},
   };
   for (const Place& place : places) {

@@ -126,6 +126,15 @@ void add_cgroups(HostReport& report) {
   }
 }
 
+// Without them /tmp is in memory.
+Result<void> disks() {
+  if (!is_root()) return failure(ErrorCode::kUnavailable, "only root can mount disks: /tmp counts as memory");
+  for (const char* needed : {"/dev/loop-control", "/usr/sbin/mkfs.ext4"}) {
+    if (::access(needed, F_OK) != 0) return failure(Error::from_errno(needed).within("/tmp counts as memory"));
+  }
+  return {};
+}
+
 // A launcher and one environment, until it listens.
 Result<void> try_environment(Strength strength, int program) {
   Launcher::Options options;
@@ -169,6 +178,8 @@ HostReport probe_host(int program) {
   report.findings.push_back(
       find("overlay file system", in_child(CLONE_NEWNS, own_overlay), "several layers are merged without copying"));
   add_cgroups(report);
+
+  report.findings.push_back(find("disks for /tmp", disks(), "what a function writes to /tmp is not counted as memory"));
 
   const auto strongest = try_environment(Strength::kNamespace, program);
   report.findings.push_back(find("isolation \"namespace\"", strongest, "an environment was made and answered"));

@@ -49,6 +49,7 @@ struct TreesHeader {
   bool has_task = false;
   bool has_runtime = false;
   bool has_opt = false;
+  bool has_tmp = false;
 };
 
 // Moves the descriptors to their places and closes every other one: the launcher's and other environments' ends.
@@ -114,6 +115,7 @@ Result<std::pair<Trees, Sizes>> receive_trees() {
   take(header.has_task, trees.task);
   take(header.has_runtime, trees.runtime);
   take(header.has_opt, trees.opt);
+  take(header.has_tmp, trees.tmp);
   return std::pair(std::move(trees), header.sizes);
 }
 
@@ -323,8 +325,9 @@ Result<void> send_trees(int lifeline, const Trees& trees, const Sizes& sizes) {
   header.has_task = static_cast<bool>(trees.task);
   header.has_runtime = static_cast<bool>(trees.runtime);
   header.has_opt = static_cast<bool>(trees.opt);
+  header.has_tmp = static_cast<bool>(trees.tmp);
   std::vector<int> descriptors = {trees.root.get()};
-  for (const Fd* tree : {&trees.task, &trees.runtime, &trees.opt}) {
+  for (const Fd* tree : {&trees.task, &trees.runtime, &trees.opt, &trees.tmp}) {
     if (*tree) descriptors.push_back(tree->get());
   }
   return send_message(lifeline, std::string_view(reinterpret_cast<const char*>(&header), sizeof header), descriptors);

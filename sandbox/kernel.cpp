@@ -44,7 +44,9 @@ Result<Fd> make_file_system(const char* type, std::span<const FileSystemOption> 
   const Fd context(::fsopen(type, FSOPEN_CLOEXEC));
   if (!context) return failure(Error::from_errno("fsopen " + name));
   for (const FileSystemOption& option : options) {
-    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, option.name, option.value.c_str(), 0) != 0) {
+    const bool is_flag = option.value.empty();
+    const auto kind = is_flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    if (::fsconfig(context.get(), kind, option.name, is_flag ? nullptr : option.value.c_str(), 0) != 0) {
       return failure(Error::from_errno("fsconfig " + name + " " + option.name));
     }
   }

@@ -25,7 +25,7 @@ enum class Depth { kTopOnly, kRecursive };
 
 struct FileSystemOption {
   const char* name;
-  std::string value;
+  std::string value;  // empty: the option has none
 };
 // A new file system, detached.
 [[nodiscard]] Result<Fd> make_file_system(const char* type, std::span<const FileSystemOption> options,

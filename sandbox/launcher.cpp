@@ -29,15 +29,17 @@ bool is_tag(std::string_view tag) {
 }
 
 // In the child of a process that may have threads: only system calls on memory that is ready.
-[[noreturn]] void become_launcher(int program, int socket, char* const* arguments, char* const* variables) {
+[[noreturn]] void become_launcher(int program, int socket, int disks, char* const* arguments, char* const* variables) {
   ::setsid();
   // Out of the way of the numbers that are about to be given.
-  program = ::fcntl(program, F_DUPFD, kLauncherSocket + 1);
-  socket = ::fcntl(socket, F_DUPFD, kLauncherSocket + 1);
+  program = ::fcntl(program, F_DUPFD, kDiskDirectory + 1);
+  socket = ::fcntl(socket, F_DUPFD, kDiskDirectory + 1);
+  if (disks >= 0) disks = ::fcntl(disks, F_DUPFD, kDiskDirectory + 1);
   const int null = ::open("/dev/null", O_RDWR);
   if (program >= 0 && socket >= 0 && null >= 0 && ::dup2(null, STDIN_FILENO) >= 0 && ::dup2(null, STDOUT_FILENO) >= 0 &&
-      ::dup2(socket, kLauncherSocket) >= 0 &&
-      ::syscall(SYS_close_range, kLauncherSocket + 1, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */) == 0) {
+      ::dup2(socket, kLauncherSocket) >= 0 && (disks < 0 || ::dup2(disks, kDiskDirectory) >= 0) &&
+      ::syscall(SYS_close_range, disks < 0 ? kDiskDirectory : kDiskDirectory + 1, ~0U,
+                1U << 2 /* CLOSE_RANGE_CLOEXEC */) == 0) {
     ::syscall(SYS_execveat, program, "", arguments, variables, AT_EMPTY_PATH);
   }
   ::_exit(127);
@@ -51,13 +53,13 @@ void end(const Fd& process) {
 }
 
 // What the launcher says once it is up. Blocks.
-Result<void> wait_until_ready(int socket) {
+Result<wire::Ready> wait_until_ready(int socket) {
   if (!wait_readable(socket, kStartTimeMax)) return failure(ErrorCode::kUnavailable, "the launcher does not answer");
   auto message = receive_message(socket, wire::kRequestBytesMax);
   if (!message) return failure(ErrorCode::kUnavailable, "the launcher did not start");
   auto said = wire::decode_launcher_message(message->bytes);
-  if (said && std::holds_alternative<wire::Ready>(*said)) return {};
   if (said) {
+    if (auto* ready = std::get_if<wire::Ready>(&*said)) return std::move(*ready);
     if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {
       return failure(ErrorCode::kUnavailable, "launcher: " + reason->message);
     }
@@ -89,6 +91,8 @@ Result<Launcher> Launcher::start(const Options& options) {
       std::to_string(options.process_uid),
       std::to_string(options.process_gid),
       std::to_string(options.shared_memory_bytes),
+      std::to_string(options.blank_environments),
+      options.disk_directory >= 0 ? "1" : "0",
   };
   std::vector<char*> arguments;
   arguments.reserve(texts.size() + 1);
@@ -98,7 +102,8 @@ Result<Launcher> Launcher::start(const Options& options) {
 
   const pid_t pid = ::fork();
   if (pid < 0) return failure(Error::from_errno("fork"));
-  if (pid == 0) become_launcher(options.program, sockets->second.get(), arguments.data(), variables.data());
+  if (pid == 0)
+    become_launcher(options.program, sockets->second.get(), options.disk_directory, arguments.data(), variables.data());
   sockets->second.reset();
   auto process = open_pidfd(pid);
   if (!process) {
@@ -108,7 +113,9 @@ Result<Launcher> Launcher::start(const Options& options) {
     return failure(std::move(process).error());
   }
   Launcher launcher(std::move(sockets->first), std::move(*process), pid);
-  if (auto ready = wait_until_ready(launcher.descriptor()); !ready) return failure(std::move(ready).error());
+  auto ready = wait_until_ready(launcher.descriptor());
+  if (!ready) return failure(std::move(ready).error());
+  launcher.why_tmp_is_memory_ = std::move(ready->why_tmp_is_memory);
   if (::fcntl(launcher.descriptor(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl"));
   return launcher;
 }
@@ -117,6 +124,7 @@ Launcher& Launcher::operator=(Launcher&& other) noexcept {
   std::swap(process_, other.process_);
   std::swap(socket_, other.socket_);
   std::swap(pid_, other.pid_);
+  std::swap(why_tmp_is_memory_, other.why_tmp_is_memory_);
   return *this;
 }
 

@@ -71,6 +71,11 @@ class [[nodiscard]] Launcher {
     gid_t process_gid = 0;
     // kNamespace: size of /dev/shm, which counts as memory. 0 = there is none, as on AWS.
     std::uint64_t shared_memory_bytes = 0;
+    // kNamespace: how many environments without a function are kept ready.
+    std::uint32_t blank_environments = 0;
+    // Borrowed descriptor of a directory in which each /tmp takes up room, as a disk of its own. -1, or where this host
+    // cannot do it: /tmp is in memory, and its size is added to the memory limit.
+    int disk_directory = -1;
   };
 
   // Starts the program and waits until it has made its template file system, or says why it cannot.
@@ -85,6 +90,8 @@ class [[nodiscard]] Launcher {
   // Readable when receive() has something to say.
   int descriptor() const { return socket_.get(); }
   pid_t pid() const { return pid_; }
+  // Why /tmp is in memory; empty where it is not.
+  const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }
 
   // Asks for an environment; the reply carries spec.id. Errors: kUnavailable when the launcher is gone; kLimit when
   // too many requests already wait (the socket is full; try again after the next reply).
@@ -98,6 +105,7 @@ class [[nodiscard]] Launcher {
   Fd process_;  // its pidfd
   Fd socket_;
   pid_t pid_ = -1;
+  std::string why_tmp_is_memory_;
 };
 
 }  // namespace ogni::sandbox

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -28,8 +29,9 @@ namespace ogni::sandbox {
 
 namespace {
 
-constexpr std::uint64_t kTrialId = UINT64_MAX;
+constexpr std::uint64_t kTrialId = UINT64_MAX - 1;
 constexpr auto kTrialTimeMax = std::chrono::seconds(10);
+constexpr auto kQuiet = std::chrono::milliseconds(2);
 
 template <typename Number>
 bool parse(std::string_view text, Number& value) {
@@ -38,7 +40,7 @@ bool parse(std::string_view text, Number& value) {
 }
 
 std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
-  if (count != 8) return std::nullopt;
+  if (count != 10) return std::nullopt;
   LauncherOptions options;
   const auto strength = parse_strength(arguments[1]);
   if (!strength) return std::nullopt;
@@ -51,7 +53,8 @@ std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
   }
   const bool parsed = parse(arguments[3], options.first_uid) && parse(arguments[4], options.uids) &&
                       parse(arguments[5], options.process.uid) && parse(arguments[6], options.process.gid) &&
-                      parse(arguments[7], options.shared_memory_bytes) && options.shared_memory_bytes <= kBytesMax;
+                      parse(arguments[7], options.shared_memory_bytes) && options.shared_memory_bytes <= kBytesMax &&
+                      parse(arguments[8], options.blank_environments);
   if (!parsed) return std::nullopt;
   return options;
 }
@@ -75,30 +78,44 @@ void ignore_signals() {
   }
 }
 
-void answer(EnvironmentMaker& maker, Message message) {
+void ask(EnvironmentMaker& maker, Message message) {
   const auto request = wire::decode_make_environment(message.bytes);
   if (!request) {
     say(wire::Refused{.id = 0, .code = ErrorCode::kInvalidArgument, .message = "a request that is none"});
     return;
   }
-  auto made = maker.make(*request, std::move(message.descriptors));
-  if (!made) {
-    say(wire::Refused{.id = request->id, .code = made.error().code(), .message = made.error().message()});
-    return;
+  maker.ask(*request, std::move(message.descriptors));
+}
+
+void answer(EnvironmentMaker& maker) {
+  for (auto& [id, made] : maker.take_answers()) {
+    if (!made) {
+      say(wire::Refused{.id = id, .code = made.error().code(), .message = made.error().message()});
+      continue;
+    }
+    std::vector<int> descriptors = {made->control.get(), made->process.get(), made->log.get()};
+    const bool has_memory = static_cast<bool>(made->cgroup.memory);
+    if (has_memory) {
+      descriptors.push_back(made->cgroup.memory_statistics.get());
+      descriptors.push_back(made->cgroup.memory.get());
+    }
+    if (made->cgroup.freezer) descriptors.push_back(made->cgroup.freezer.get());
+    say(wire::Made{.id = id, .has_cgroup = has_memory, .freeze_way = made->cgroup.freeze_way}, descriptors);
   }
-  std::vector<int> descriptors = {made->control.get(), made->process.get(), made->log.get()};
-  const bool has_memory = static_cast<bool>(made->cgroup.memory);
-  if (has_memory) {
-    descriptors.push_back(made->cgroup.memory_statistics.get());
-    descriptors.push_back(made->cgroup.memory.get());
-  }
-  if (made->cgroup.freezer) descriptors.push_back(made->cgroup.freezer.get());
-  say(wire::Made{.id = request->id, .has_cgroup = has_memory, .freeze_way = made->cgroup.freeze_way}, descriptors);
 }
 
 // Makes one environment and sees it come up, so that a host that cannot is known before the first cold start.
 Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
-  auto made = maker.make({.id = kTrialId, .strength = strength, .tmp_bytes = 1 << 20}, {});
+  maker.ask({.id = kTrialId, .strength = strength}, {});
+  const auto deadline = std::chrono::steady_clock::now() + kTrialTimeMax;
+  auto answers = maker.take_answers();
+  while (answers.empty() && std::chrono::steady_clock::now() < deadline) {
+    (void)wait_readable(maker.descriptor(), std::chrono::milliseconds(100));
+    (void)maker.clear_away();
+    answers = maker.take_answers();
+  }
+  if (answers.empty()) return failure(ErrorCode::kTimedOut, "no answer");
+  auto& made = answers.front().made;
   if (!made) return failure(std::move(made).error());
   if (!wait_readable(made->control.get(), kTrialTimeMax)) return failure(ErrorCode::kTimedOut, "no sign of life");
   auto message = receive_message(made->control.get(), wire::kRequestBytesMax);
@@ -112,16 +129,24 @@ Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
 // Until the daemon is gone.
 void serve(EnvironmentMaker& maker) {
   std::optional<std::chrono::milliseconds> pause;
+  bool stocked = false;
   while (!maker.broken()) {
+    answer(maker);
     std::array<pollfd, 2> waiting = {{{.fd = kLauncherSocket, .events = POLLIN, .revents = 0},
                                       {.fd = maker.descriptor(), .events = POLLIN, .revents = 0}}};
-    const int ready = ::poll(waiting.data(), waiting.size(), pause ? static_cast<int>(pause->count()) : -1);
+    // What is made ahead is made when nothing else has happened for a moment.
+    const auto patience = stocked ? pause : std::optional(std::min(pause.value_or(kQuiet), kQuiet));
+    const int ready = ::poll(waiting.data(), waiting.size(), patience ? static_cast<int>(patience->count()) : -1);
     if (ready < 0 && errno != EINTR) return;
-    if (ready == 0 || waiting[1].revents != 0) pause = maker.clear_away();
+    if (ready == 0 || waiting[1].revents != 0) {
+      pause = maker.clear_away();
+      stocked = ready == 0 && !maker.stock();
+    }
     if (waiting[0].revents == 0) continue;
+    stocked = false;
     auto message = receive_message(kLauncherSocket, wire::kRequestBytesMax);
     if (message) {
-      answer(maker, std::move(*message));
+      ask(maker, std::move(*message));
     } else if (message.error().code() == ErrorCode::kUnavailable) {
       return;
     } else {
@@ -144,7 +169,7 @@ int run(int count, char** arguments) {
     say(wire::CannotStart{.message = Error::from_errno("setgroups").message()});
     return 1;
   }
-  auto maker = EnvironmentMaker::create(*options);
+  auto maker = EnvironmentMaker::create(*options, arguments[9] == std::string_view("1") ? Fd(kDiskDirectory) : Fd());
   if (!maker) {
     say(wire::CannotStart{.message = maker.error().message()});
     return 1;
@@ -153,7 +178,7 @@ int run(int count, char** arguments) {
     say(wire::CannotStart{.message = "trial environment: " + tried.error().message()});
     return 1;
   }
-  say(wire::Ready{});
+  say(wire::Ready{.why_tmp_is_memory = maker->why_tmp_is_memory()});
   serve(*maker);
   maker->end_all();
   if (options->strength == Strength::kProcess) kill_all(Reach::kDescendants);

@@ -28,6 +28,7 @@ struct Trees {
   Fd task;
   Fd runtime;
   Fd opt;
+  Fd tmp;  // empty: the init makes one in memory
 };
 
 // Of what an environment has besides; in bytes. No /dev/shm if its size is 0.
@@ -50,6 +51,8 @@ class [[nodiscard]] MountNamespaces {
   // not go on, which `lost()` tells.
   [[nodiscard]] Result<Trees> take_trees(const CodeDirectories& code);
   bool lost() const { return lost_; }
+  // Descriptor of the mirror of the host.
+  int host() const { return host_.get(); }
 
  private:
   MountNamespaces(Fd host, CodeMounts code_mounts, Fd template_root, Fd lean)

@@ -157,7 +157,7 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
 
 std::string encode(const LauncherMessage& message) {
   return std::visit(Overloaded{
-                        [](const Ready&) { return Writer(Kind::kReady).take(); },
+                        [](const Ready& ready) { return Writer(Kind::kReady).text(ready.why_tmp_is_memory).take(); },
                         [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).take(); },
                         [](const Made& m) {
                           return Writer(Kind::kMade)
@@ -181,7 +181,7 @@ std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
   Reader reader(bytes);
   switch (static_cast<Kind>(reader.byte())) {
     case Kind::kReady:
-      return whole<LauncherMessage>(reader, Ready{});
+      return whole<LauncherMessage>(reader, Ready{.why_tmp_is_memory = reader.text()});
     case Kind::kCannotStart: {
       CannotStart message{.message = reader.text()};
       return whole<LauncherMessage>(reader, std::move(message));

@@ -38,7 +38,9 @@ struct MakeEnvironment {
 };
 
 // Launcher to daemon.
-struct Ready {};
+struct Ready {
+  std::string why_tmp_is_memory;  // empty: it is not
+};
 struct CannotStart {
   std::string message;
 };

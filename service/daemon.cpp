@@ -75,7 +75,7 @@ struct Ground {
   std::optional<sandbox::Launcher> launcher;
 };
 
-Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& program, int data,
+Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& program, int data, int temporary,
                                          const Identity& identity, const Settings& settings) {
   struct stat status{};
   if (::fstat(data, &status) != 0) return failure(Error::from_errno("stat the data directory"));
@@ -84,6 +84,8 @@ Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& p
   options.strength = strength;
   options.tag = to_hex(sha256(place)).substr(0, 16);
   options.program = program.get();
+  options.blank_environments = settings.blank_environments;
+  options.disk_directory = temporary;
   options.shared_memory_bytes = std::uint64_t{settings.shared_memory_mb} << 20;
   if (identity.must_change) {
     options.process_uid = identity.uid;
@@ -130,15 +132,20 @@ Result<Ground> prepare(const Settings& settings) {
   auto program = open_program("ogni-launcher");
   if (!program) return failure(std::move(program).error());
   ground.strength = settings.isolation.value_or(sandbox::Strength::kNamespace);
-  auto launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity, settings);
+  auto launcher =
+      start_launcher(ground.strength, *program, ground.data.get(), ground.temporary.get(), *identity, settings);
   if (!launcher && !settings.isolation) {
     spdlog::warn("namespaces cannot be had here ({}): functions run WITHOUT ISOLATION, as processes of this host",
                  launcher.error().message());
     ground.strength = sandbox::Strength::kProcess;
-    launcher = start_launcher(ground.strength, *program, ground.data.get(), *identity, settings);
+    launcher =
+        start_launcher(ground.strength, *program, ground.data.get(), ground.temporary.get(), *identity, settings);
   }
   if (!launcher) return failure(std::move(launcher).error());
   ground.launcher = std::move(*launcher);
+  if (ground.strength == sandbox::Strength::kNamespace && !ground.launcher->why_tmp_is_memory().empty()) {
+    spdlog::warn("the files that functions write to /tmp count as memory: {}", ground.launcher->why_tmp_is_memory());
+  }
   if (ground.strength == sandbox::Strength::kProcess && settings.isolation) {
     spdlog::warn("functions run WITHOUT ISOLATION, as processes of this host");
   }

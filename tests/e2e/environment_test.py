@@ -165,10 +165,23 @@ class Namespace(EnvironmentTest):
         self.assertTrue(said.endswith(" plain 2024-01-02"), said)
 
     def test_tmp_is_as_large_as_asked(self):
-        said = self.ask("storage", "df -B1M --output=size /tmp | tail -1; head -c 600M /dev/zero > /tmp/big "
+        said = self.ask("storage", "df -k --output=avail /tmp | tail -1; head -c 600M /dev/zero > /tmp/big "
                                    "2>/dev/null || echo full; rm -f /tmp/big",
                         EphemeralStorage={"Size": 512}, MemorySize=1024)
-        self.assertEqual(said.split(), ["512", "full"])
+        available, full = said.split()
+        self.assertTrue(512 << 10 <= int(available) <= (512 << 10) + 64, available)
+        self.assertEqual(full, "full")
+
+    def test_tmp_is_not_counted_as_memory(self):
+        if os.getuid() != 0:
+            self.skipTest("only root can mount disks")
+        said = self.ask("disk", "head -c 400M /dev/zero > /tmp/big && stat -c %s /tmp/big; stat -f -c %T /tmp",
+                        MemorySize=128)
+        if "tmpfs" in said:
+            self.skipTest("this host has no disks for /tmp")
+        self.assertEqual(said.split(), [str(400 << 20), "ext2/ext3"])
+        report = self.service.invoke("disk", tail=True).log
+        self.assertLess(int(re.search(r"Max Memory Used: (\d+) MB", report).group(1)), 100)
 
     def test_handler_is_never_a_command(self):
         handler = "$(touch${IFS}/tmp/owned);`touch\t/tmp/owned`|&'\"".replace("\t", "${IFS}")

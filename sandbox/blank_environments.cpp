@@ -1,0 +1,154 @@
+#include "sandbox/blank_environments.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "sandbox/user_namespace.h"
+
+namespace ogni::sandbox {
+
+namespace {
+
+constexpr std::uint64_t kNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr int kNiceness = 5;  // of functions, where nothing shares out processor time by memory
+constexpr int kRemovalTriesMax = 500;
+constexpr auto kEndTimeMax = std::chrono::seconds(5);
+
+struct Pipe {
+  Fd read;
+  Fd write;
+};
+// The environment's standard output. Its file belongs to the program's user, who may open /dev/stdout.
+Result<Pipe> make_log(uid_t uid, gid_t gid) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return failure(Error::from_errno("pipe"));
+  Pipe pipe{.read = Fd(fds[0]), .write = Fd(fds[1])};
+  // Only the reader must never wait; the two ends are two open files.
+  if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl log"));
+  if (::fchown(pipe.write.get(), uid, gid) != 0) return failure(Error::from_errno("chown log"));
+  return pipe;
+}
+
+bool has_ended(const Fd& process) { return wait_readable(process.get(), std::chrono::milliseconds(0)); }
+
+}  // namespace
+
+uid_t BlankEnvironments::uid_of(std::uint32_t slot) const {
+  if (!options_.is_root) return ::geteuid();
+  if (options_.strength == Strength::kNamespace) return options_.first_uid + slot;
+  return options_.process.uid;
+}
+
+gid_t BlankEnvironments::gid_of(std::uint32_t slot) const {
+  if (!options_.is_root) return ::getegid();
+  if (options_.strength == Strength::kNamespace) return options_.first_uid + slot;
+  return options_.process.gid;
+}
+
+// What there is to be undone after an error is the caller's.
+Result<void> BlankEnvironments::fill(BlankEnvironment& blank, std::uint32_t slot) {
+  const bool walled = options_.strength == Strength::kNamespace;
+  auto control = socket_pair();
+  if (!control) return failure(std::move(control).error());
+  if (::fcntl(control->first.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl control"));
+  auto lifeline = socket_pair();
+  if (!lifeline) return failure(std::move(lifeline).error());
+  auto log = make_log(uid_of(slot), gid_of(slot));
+  if (!log) return failure(std::move(log).error());
+  if (cgroups_ != nullptr) {
+    std::string name = std::to_string(next_cgroup_++);
+    auto cgroup = cgroups_->create(name, {});
+    if (!cgroup) return failure(std::move(cgroup).error());
+    blank.cgroup = std::move(*cgroup);
+    blank.cgroup_name = std::move(name);
+  }
+  const EnvironmentCgroup& cgroup = blank.cgroup;
+  const auto tasks = [&](std::size_t which) { return which < cgroup.tasks.size() ? cgroup.tasks[which].get() : -1; };
+  auto init = fork_into(walled ? kNamespaces : 0, cgroup.clone_into ? cgroup.clone_into.get() : -1);
+  if (!init) return failure(std::move(init).error());
+  if (init->pid == 0) {
+    run_init({.control = control->second.get(),
+              .lifeline = lifeline->second.get(),
+              .log = log->write.get(),
+              .tasks = {tasks(0), tasks(1)},
+              .program_tasks = cgroup.program_tasks ? cgroup.program_tasks.get() : -1,
+              .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
+             options_.strength, options_.process, filter_);
+  }
+  blank.init = std::move(*init);
+  blank.control = std::move(control->first);
+  blank.lifeline = std::move(lifeline->first);
+  blank.log = std::move(log->read);
+  if (walled) {
+    if (auto mapped = map_environment_ids(blank.init.pid, uid_of(slot), gid_of(slot)); !mapped) return mapped;
+  }
+  return send_begin(blank.lifeline.get());
+}
+
+Result<BlankEnvironment> BlankEnvironments::make() {
+  BlankEnvironment blank;
+  if (free_slots_.empty()) {
+    blank.slot = next_slot_++;
+  } else {
+    blank.slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  if (auto filled = fill(blank, blank.slot); !filled) {
+    discard(std::move(blank));
+    return failure(std::move(filled).error());
+  }
+  return blank;
+}
+
+Result<void> BlankEnvironments::stock() {
+  auto blank = make();
+  if (!blank) return failure(std::move(blank).error());
+  kept_.push_back(std::move(*blank));
+  return {};
+}
+
+Result<BlankEnvironment> BlankEnvironments::take() {
+  while (!kept_.empty()) {
+    BlankEnvironment blank = std::move(kept_.front());
+    kept_.pop_front();
+    if (!has_ended(blank.init.process)) return blank;
+    discard(std::move(blank));
+  }
+  return make();
+}
+
+void BlankEnvironments::discard(BlankEnvironment blank) {
+  blank.lifeline.reset();  // ends it before it has begun
+  if (blank.init.pid > 0) {
+    if (!wait_readable(blank.init.process.get(), kEndTimeMax)) ::kill(blank.init.pid, SIGKILL);
+    while (::waitpid(blank.init.pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  release(blank.slot, std::move(blank.cgroup_name));
+}
+
+void BlankEnvironments::discard_all() {
+  for (BlankEnvironment& blank : kept_) blank.lifeline.reset();  // all at once, then each
+  for (BlankEnvironment& blank : std::exchange(kept_, {})) discard(std::move(blank));
+}
+
+void BlankEnvironments::release(std::uint32_t slot, std::string cgroup) {
+  free_slots_.push_back(slot);
+  if (!cgroup.empty() && !cgroups_->remove(cgroup)) removals_.push_back({.cgroup = std::move(cgroup)});
+}
+
+bool BlankEnvironments::remove_cgroups() {
+  std::erase_if(removals_, [this](Removal& removal) {
+    return cgroups_->remove(removal.cgroup) || ++removal.tries >= kRemovalTriesMax;
+  });
+  return !removals_.empty();
+}
+
+}  // namespace ogni::sandbox

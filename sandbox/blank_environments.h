@@ -1,0 +1,83 @@
+// Environments without a function yet: namespaces, control group, /proc, the listening socket and the ends of every channel
+// do not depend on it. Made ahead of demand, so that a cold start is mounts and an exec; or at once, when there is none.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/system.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/init.h"
+#include "sandbox/kernel.h"
+#include "sandbox/launcher.h"
+#include "sandbox/system_call_filter.h"
+
+namespace ogni::sandbox {
+
+// An init that waits for the trees of its environment, and our ends of what leads to it.
+struct BlankEnvironment {
+  Child init;
+  Fd control;   // the daemon's end
+  Fd lifeline;  // ours: closing it ends the environment
+  Fd log;       // the daemon's end
+  EnvironmentCgroup cgroup;
+  std::string cgroup_name;
+  std::uint32_t slot = 0;  // of the host's uids
+};
+
+class [[nodiscard]] BlankEnvironments {
+ public:
+  struct Options {
+    Strength strength = Strength::kNamespace;
+    bool is_root = false;
+    uid_t first_uid = 0;
+    ProcessIds process;
+  };
+  explicit BlankEnvironments(const Options& options) : options_(options) {}
+
+  void use(SystemCallFilter filter) { filter_ = std::move(filter); }
+  // A cgroup for each; `cgroups` outlives this object.
+  void use(EnvironmentCgroups& cgroups) { cgroups_ = &cgroups; }
+
+  // Makes one and keeps it. In the launcher's lean mount namespace. Nothing is left on error.
+  [[nodiscard]] Result<void> stock();
+  // One that was kept and lives, or a new one. Errors name the step.
+  [[nodiscard]] Result<BlankEnvironment> take();
+  // Ends one that nobody has got yet, and waits until it is gone.
+  void discard(BlankEnvironment blank);
+  void discard_all();
+  std::size_t count() const { return kept_.size(); }
+
+  // An environment is gone for good: its slot can be used again, and its cgroup be removed.
+  void release(std::uint32_t slot, std::string cgroup);
+  // Tries again to remove the cgroups that the kernel still thought in use. False when none is left.
+  bool remove_cgroups();
+
+ private:
+  struct Removal {
+    std::string cgroup;
+    int tries = 0;
+  };
+  uid_t uid_of(std::uint32_t slot) const;
+  gid_t gid_of(std::uint32_t slot) const;
+  Result<BlankEnvironment> make();
+  Result<void> fill(BlankEnvironment& blank, std::uint32_t slot);
+
+  Options options_;
+  SystemCallFilter filter_;
+  EnvironmentCgroups* cgroups_ = nullptr;
+  std::deque<BlankEnvironment> kept_;
+  std::vector<std::uint32_t> free_slots_;
+  std::uint32_t next_slot_ = 0;
+  std::uint64_t next_cgroup_ = 0;
+  std::vector<Removal> removals_;
+};
+
+}  // namespace ogni::sandbox
