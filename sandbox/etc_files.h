@@ -8,7 +8,7 @@ namespace ogni::sandbox {
 
 // Copied from the host when the launcher starts, where they exist: what programs need to find libraries, certificates,
 // time zone, file types, and themselves. Only what everyone may read is copied.
-inline constexpr std::array<std::string_view, 26> kHostEtc = {
+inline constexpr std::array<std::string_view, 27> kHostEtc = {
     "alternatives",
     "ld.so.cache",
     "ld.so.conf",
@@ -35,6 +35,7 @@ inline constexpr std::array<std::string_view, 26> kHostEtc = {
     "R",
     "gnucobol",
     "fpc.cfg",
+    "racket",
 };
 
 // Likewise every entry whose name begins so: language directories that carry a version in their names.

@@ -1,25 +1,15 @@
-#!/usr/bin/env raku
-# A program per call: the event on stdin, the answer on stdout, the exit status and stderr when it fails.
+# Greets whoever the event names; fails, shows its context or counts when asked to; else returns the event, which is text.
 my $calls = 0;
 
 # VALUE of {"name":"VALUE"} or {"fail":"VALUE"}
 sub text-value(Str $event) { $event.substr(9, *-2) }
 
-sub handle(Str $event) {
+sub handler($event, $context) {
     given $event {
         when .starts-with('{"name":"') { '{"message":"Hello, ' ~ text-value($event) ~ '!"}' }
         when .starts-with('{"fail":"') { die text-value($event) }
-        when .starts-with('{"context":') { '{"request_id":"' ~ %*ENV<LAMBDA_RUNTIME_AWS_REQUEST_ID> ~ '"}' }
+        when .starts-with('{"context":') { '{"request_id":"' ~ $context.aws-request-id ~ '"}' }
         when .starts-with('{"count":') { '{"count":' ~ ++$calls ~ '}' }
         default { $event }
     }
 }
-
-CATCH {
-    default {
-        note .backtrace.concise;
-        note "{.^name}: {.message}";
-        exit 1;
-    }
-}
-print handle($*IN.slurp);
