@@ -44,7 +44,7 @@ asio::awaitable<void> send_zip(std::shared_ptr<OpenZip> zip, Workers& workers, h
 }  // namespace
 
 asio::awaitable<Api::Answer> Api::download_code(http::Request& request) {
-  const std::string sha256 = request.label("Sha256");
+  const std::string& sha256 = request.label("Sha256");
   const std::string expires = request.query_value("expires").value_or("");
   const std::string token = request.query_value("token").value_or("");
   if (!links_.is_valid(sha256, expires, token, std::chrono::system_clock::now())) {

@@ -4,7 +4,6 @@ namespace ogni::service {
 namespace {
 
 using testing::ApiTest;
-using testing::Client;
 using testing::make_zip;
 using testing::Reply;
 namespace json = boost::json;

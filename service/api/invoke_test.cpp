@@ -6,7 +6,6 @@ namespace {
 
 using testing::ApiTest;
 using testing::Reply;
-namespace json = boost::json;
 
 constexpr std::string_view kInvoke = "/2015-03-31/functions/f/invocations";
 
