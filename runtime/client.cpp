@@ -115,7 +115,8 @@ Client::Answer Client::restore_next() {
       .end();
   if (!head_.ok() || !exchange(head_.view(), {}, events_, Connection::Wait::kForever)) return lost();
   if (events_.status() >= 200 && events_.status() < 300) return Answer::kAccepted;
-  complain("/restore/next", events_);
+  constexpr int kNotFound = 404;  // where no snapshots are taken
+  if (events_.status() != kNotFound) complain("/restore/next", events_);
   return events_.status() >= 500 ? Answer::kFatal : Answer::kRefused;
 }
 

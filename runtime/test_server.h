@@ -25,11 +25,14 @@ class TestServer {
 
     std::string line() const { return head.substr(0, head.find("\r\n")); }
     // Value of a field, spelled as it was sent; empty where absent.
-    std::string field(std::string_view name) const {
-      const std::size_t at = head.find("\r\n" + std::string(name) + ": ");
+    std::string field(std::string_view name) const { return value_in(head, name); }
+    std::string trailer(std::string_view name) const { return value_in("\r\n" + trailers, name); }
+
+    static std::string value_in(const std::string& lines, std::string_view name) {
+      const std::size_t at = lines.find("\r\n" + std::string(name) + ": ");
       if (at == std::string::npos) return {};
       const std::size_t begin = at + name.size() + 4;
-      return head.substr(begin, head.find("\r\n", begin) - begin);
+      return lines.substr(begin, lines.find("\r\n", begin) - begin);
     }
   };
 
@@ -44,6 +47,9 @@ class TestServer {
           ::getsockname(listener_, generic, &bytes) == 0;
     port_ = ntohs(address.sin_port);
   }
+  // Another connection of the same address, for a thread of its own.
+  enum class Twin { kOf };
+  TestServer(Twin, const TestServer& first) : listener_(::dup(first.listener_)), ok_(first.ok_), port_(first.port_) {}
   ~TestServer() {
     hang_up();
     ::close(listener_);
@@ -62,6 +68,15 @@ class TestServer {
       if (auto request = read_one()) return request;
       hang_up();
     }
+  }
+
+  // What comes of a request until `text` is there, without taking it; false if the peer is gone before.
+  bool wait_for(std::string_view text) {
+    if (connection_ < 0 && !accept()) return false;
+    while (pending_.find(text) == std::string::npos) {
+      if (!receive()) return false;
+    }
+    return true;
   }
 
   void send(std::string_view bytes) {

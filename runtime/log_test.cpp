@@ -1,0 +1,138 @@
+#include "runtime/log.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "ogni/log.hpp"
+#include "ogni/runtime.h"
+
+namespace ogni::runtime {
+namespace {
+
+std::string entry(const LogSettings& settings, const LogEntry& given) {
+  Buffer out;
+  append_log_entry(out, settings, given);
+  return std::string(out.view());
+}
+
+constexpr LogEntry kEntry = {.level = LogLevel::kWarn,
+                             .message = "a \"b\"\n",
+                             .request_id = "id-1",
+                             .fields = "\"n\":7",
+                             .time_us = 1'767'225'600'123'456};
+
+TEST(Log, WritesAwssJson) {
+  EXPECT_EQ(entry({.json = true}, kEntry),
+            "{\"timestamp\":\"2026-01-01T00:00:00.123Z\",\"level\":\"WARN\",\"requestId\":\"id-1\","
+            "\"message\":\"a \\\"b\\\"\\n\",\"n\":7}\n");
+  EXPECT_EQ(entry({.json = true}, {.message = "x"}),
+            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"level\":\"INFO\",\"message\":\"x\"}\n");
+}
+
+TEST(Log, WritesPlainLines) {
+  EXPECT_EQ(entry({}, {.message = "x", .request_id = "id-1", .time_us = 1'767'225'600'123'456}),
+            "[INFO]\t2026-01-01T00:00:00.123Z\tid-1\tx\n");
+  EXPECT_EQ(entry({}, {.level = LogLevel::kError, .message = "x", .fields = "\"n\":7"}),
+            "[ERROR]\t1970-01-01T00:00:00.000Z\t\tx\t{\"n\":7}\n");
+}
+
+TEST(Log, WritesFramesWhereThePlatformHasADescriptorForThem) {
+  const std::string frame =
+      entry({.json = false, .frames_fd = 9}, {.level = LogLevel::kInfo, .message = "x", .time_us = 258});
+  const std::string text = "[INFO]\t1970-01-01T00:00:00.000Z\t\tx";
+  ASSERT_EQ(frame.size(), 16 + text.size());
+  const char head[] = "\xa5\x5a\x00\x0f\x00\x00\x00\x22\x00\x00\x00\x00\x00\x00\x01\x02";
+  EXPECT_EQ(frame, std::string(head, 16) + text);
+}
+
+TEST(Log, TakesItsSettingsFromTheEnvironment) {
+  const auto with = [](const char* format, const char* level, const char* fd) {
+    ::setenv("AWS_LAMBDA_LOG_FORMAT", format, 1);
+    ::setenv("AWS_LAMBDA_LOG_LEVEL", level, 1);
+    ::setenv("_LAMBDA_TELEMETRY_LOG_FD", fd, 1);
+    return LogSettings::from_environment();
+  };
+  EXPECT_FALSE(with("", "", "").json);
+  EXPECT_EQ(with("", "", "").least, LogLevel::kTrace);
+  EXPECT_EQ(with("Text", "", "-1").frames_fd, -1);
+  EXPECT_TRUE(with("JSON", "", "").json);
+  EXPECT_EQ(with("JSON", "", "").least, LogLevel::kInfo);
+  EXPECT_EQ(with("JSON", "error", "").least, LogLevel::kError);
+  EXPECT_EQ(with("JSON", "loud", "").least, LogLevel::kInfo);
+  EXPECT_EQ(with("JSON", "", "62").frames_fd, 62);
+  for (const char* name : {"AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL", "_LAMBDA_TELEMETRY_LOG_FD"})
+    ::unsetenv(name);
+}
+
+// What a process with this environment writes to the descriptor `to`: the settings are read once in a process.
+std::string written_by_child(int to, const char* format, const std::function<void()>& log) {
+  int ends[2];
+  if (::pipe(ends) != 0) return "no pipe";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("AWS_LAMBDA_LOG_FORMAT", format, 1);
+    if (to != STDERR_FILENO) ::setenv("_LAMBDA_TELEMETRY_LOG_FD", std::to_string(to).c_str(), 1);
+    ::dup2(ends[1], to);
+    log();
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string all;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    all.append(buffer, static_cast<std::size_t>(got));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status == 0 ? all : "the child failed";
+}
+
+TEST(Log, WritesFieldsOfEveryKind) {
+  const std::string line = written_by_child(STDERR_FILENO, "JSON", [] {
+    log::debug("dropped");
+    log::info("kept", {{"text", "ä\""},
+                       {"yes", true},
+                       {"whole", -7},
+                       {"large", ~std::uint64_t{0}},
+                       {"real", 0.5},
+                       {"none", std::nan("")},
+                       log::Field::json("json", "[1]")});
+  });
+  const std::string end =
+      R"("level":"INFO","message":"kept","text":"ä\"","yes":true,"whole":-7,"large":18446744073709551615,"real":0.5,)"
+      R"("none":null,"json":[1]})"
+      "\n";
+  ASSERT_GT(line.size(), end.size());
+  EXPECT_EQ(line.substr(line.size() - end.size()), end);
+  EXPECT_EQ(line.find("dropped"), std::string::npos);
+}
+
+TEST(Log, GoesToThePlatformsDescriptorFromCAsWell) {
+  const std::string frames = written_by_child(60, "Text", [] {
+    ogni_log(nullptr, OGNI_LOG_TRACE, "first", 5);
+    ogni_log(nullptr, OGNI_LOG_FATAL, "second\nline", 11);
+    ogni_log(nullptr, 99, nullptr, 0);
+  });
+  ASSERT_GT(frames.size(), 16U);
+  const auto length = [&](std::size_t at) {
+    return static_cast<std::size_t>(static_cast<unsigned char>(frames[at + 6])) << 8 |
+           static_cast<unsigned char>(frames[at + 7]);
+  };
+  const std::string_view type_of_first(frames.data(), 4);
+  EXPECT_EQ(type_of_first, std::string_view("\xa5\x5a\x00\x07", 4));
+  const std::size_t second = 16 + length(0);
+  ASSERT_GT(frames.size(), second + 16);
+  EXPECT_EQ(frames.substr(second, 4), std::string("\xa5\x5a\x00\x1b", 4));
+  EXPECT_EQ(frames.substr(second + 16, length(second)).substr(0, 8), "[FATAL]\t");
+  const std::size_t third = second + 16 + length(second);
+  EXPECT_EQ(frames.size(), third + 16 + length(third));
+}
+
+}  // namespace
+}  // namespace ogni::runtime
