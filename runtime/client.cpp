@@ -171,8 +171,9 @@ bool Client::exchange(std::string_view head, std::string_view body, ResponsePars
   const bool interruptible = wait == Connection::Wait::kForever;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     back_off(attempt);
-    if (!connection_.is_open() && !connection_.open()) continue;
     parser.reset();
+    if (parser.state() == ResponseParser::State::kFailed) return false;  // no memory
+    if (!connection_.is_open() && !connection_.open()) continue;
     if (interruptible && !interrupt_.begin_wait(connection_.socket())) return false;
     iovec parts[2] = {part_of(head), part_of(body)};
     const bool sent = connection_.send(parts, 2);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,6 +121,8 @@ class TestServer {
     connection_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection_ < 0) return false;
     limit(connection_);
+    const int on = 1;
+    ::setsockopt(connection_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ++connections_;
     return true;
   }
