@@ -181,6 +181,7 @@ TEST_F(CApi, StopsWritingWhenThePlatformHasHadEnough) {
     server.wait_for("chunked");
     server.send_status("413 Too Large", "{\"errorType\":\"RequestEntityTooLarge\"}");
     server.wait_for("\r\n0\r\n");  // never: it takes no more, and the client hangs up
+    server.hang_up();
     server.read();
     server.send_event("id-2", "{}");
   });
