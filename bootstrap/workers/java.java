@@ -139,9 +139,11 @@ final class OgniWorker {
         report.put("errorType", error instanceof Fault fault ? fault.type : error.getClass().getName());
         List<String> stack = new ArrayList<>();
         for (StackTraceElement frame : error.getStackTrace()) {
-            if (frame.getClassName().startsWith("OgniWorker") || frame.getClassName().startsWith("jdk.internal.reflect")) break;
+            if (frame.getClassName().startsWith("OgniWorker")) break;
             stack.add(frame.toString());
         }
+        // How this worker has called; a language's own calls by reflection further in stay.
+        while (!stack.isEmpty() && stack.get(stack.size() - 1).contains(".reflect.")) stack.remove(stack.size() - 1);
         report.put("stackTrace", stack);
         if (error.getCause() != null && error.getCause() != error) report.put("cause", describe(error.getCause()));
         return report;

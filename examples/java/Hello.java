@@ -1,34 +1,16 @@
-// A program per call: the event on stdin, the answer on stdout, the exit status and stderr when it fails.
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+// Greets whoever the event names; fails, shows its context or counts when asked to; else returns the event.
+package hello;
+
+import java.util.Map;
 
 public final class Hello {
-    private static int calls = 0;
+    private int calls = 0;
 
-    // VALUE of {"name":"VALUE"} or {"fail":"VALUE"}
-    private static String textValue(String event) {
-        return event.substring(9, event.length() - 2);
-    }
-
-    static String handle(String event) {
-        if (event.startsWith("{\"name\":\"")) return "{\"message\":\"Hello, " + textValue(event) + "!\"}";
-        if (event.startsWith("{\"fail\":\"")) throw new IllegalArgumentException(textValue(event));
-        if (event.startsWith("{\"context\":")) {
-            return "{\"request_id\":\"" + System.getenv("LAMBDA_RUNTIME_AWS_REQUEST_ID") + "\"}";
-        }
-        if (event.startsWith("{\"count\":")) return "{\"count\":" + ++calls + "}";
+    public Map<String, Object> handle(Map<String, Object> event, Map<String, Object> context) {
+        if (event.containsKey("name")) return Map.of("message", "Hello, " + event.get("name") + "!");
+        if (event.containsKey("fail")) throw new IllegalArgumentException((String) event.get("fail"));
+        if (event.containsKey("context")) return Map.of("request_id", context.get("awsRequestId"));
+        if (event.containsKey("count")) return Map.of("count", ++calls);
         return event;
-    }
-
-    public static void main(String[] arguments) throws IOException {
-        try {
-            String event = new String(System.in.readAllBytes(), StandardCharsets.UTF_8);
-            System.out.write(handle(event).getBytes(StandardCharsets.UTF_8));
-            System.out.flush();
-        } catch (IllegalArgumentException failure) {
-            for (StackTraceElement frame : failure.getStackTrace()) System.err.println(frame);
-            System.err.println(failure.getClass().getSimpleName() + ": " + failure.getMessage());
-            System.exit(1);
-        }
     }
 }

@@ -1,30 +1,22 @@
-// A program per call: the event on stdin, the answer on stdout, the exit status and stderr when it fails.
-import java.nio.charset.StandardCharsets.UTF_8
+// Greets whoever the event names; fails, shows its context or counts when asked to; else returns the event.
+package hello
 
-object Hello {
+import java.util.{Collections, Map => JavaMap}
+
+class Hello {
   private var calls = 0
-  private val Name = "(?s)\\{\"name\":\"(.*)\"\\}".r
-  private val Fail = "(?s)\\{\"fail\":\"(.*)\"\\}".r
 
-  def handle(event: String): String = event match {
-    case Name(name) => "{\"message\":\"Hello, " + name + "!\"}"
-    case Fail(reason) => throw new IllegalArgumentException(reason)
-    case _ if event.startsWith("{\"context\":") =>
-      "{\"request_id\":\"" + sys.env("LAMBDA_RUNTIME_AWS_REQUEST_ID") + "\"}"
-    case _ if event.startsWith("{\"count\":") =>
-      calls += 1
-      "{\"count\":" + calls + "}"
-    case _ => event
-  }
-
-  def main(arguments: Array[String]): Unit =
-    try {
-      System.out.write(handle(new String(System.in.readAllBytes(), UTF_8)).getBytes(UTF_8))
-      System.out.flush()
-    } catch {
-      case failure: IllegalArgumentException =>
-        failure.getStackTrace.foreach(frame => System.err.println(frame))
-        System.err.println(failure.getClass.getSimpleName + ": " + failure.getMessage)
-        sys.exit(1)
+  def handle(event: JavaMap[String, Object], context: JavaMap[String, Object]): JavaMap[String, Object] = {
+    def asked(key: String) = Option(event.get(key))
+    def answer(key: String, value: Object) = Collections.singletonMap(key, value)
+    (asked("name"), asked("fail"), asked("context"), asked("count")) match {
+      case (Some(name), _, _, _)   => answer("message", s"Hello, $name!")
+      case (_, Some(reason), _, _) => throw new IllegalArgumentException(reason.toString)
+      case (_, _, Some(_), _)      => answer("request_id", context.get("awsRequestId"))
+      case (_, _, _, Some(_)) =>
+        calls += 1
+        answer("count", Int.box(calls))
+      case _ => event
     }
+  }
 }
