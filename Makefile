@@ -41,6 +41,7 @@ languages: build ## installs every language of examples/, runs all of them, writ
 
 bench: build ## measures latency, throughput, cold starts and memory beside the floor of this machine
 	@benchmarks/run.py --bin $(BUILD)/bin
+	@$(BUILD)/bin/benchmarks/bootstrap_load --bin $(BUILD)/bin
 
 lint: build ## checks layout and static analysis (clang-format, clang-tidy; results are cached)
 	@scripts/lint --build $(BUILD) --jobs $(JOBS)
