@@ -79,6 +79,8 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, std::uint32_t slot
               .log = log->write.get(),
               .tasks = {tasks(0), tasks(1)},
               .program_tasks = cgroup.program_tasks ? cgroup.program_tasks.get() : -1,
+              .out_of_memory = cgroup.out_of_memory ? cgroup.out_of_memory.get() : -1,
+              .out_of_memory_is_event = cgroup.out_of_memory_is_event,
               .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
              options_.strength, options_.process, filter_);
   }

@@ -1,6 +1,7 @@
 #include "sandbox/cgroup.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,22 @@ Result<void> join_by_tasks(const Fd& directory, EnvironmentCgroup& cgroup) {
   if (!tasks) return failure(std::move(tasks).error());
   cgroup.tasks.push_back(std::move(*tasks));
   return {};
+}
+
+// A kernel that cannot tell it kills one process at a time, and the others live on.
+void watch_memory(EnvironmentCgroup& cgroup) {
+  if (auto events = open_at(cgroup.memory.get(), "memory.events", O_RDONLY)) {
+    cgroup.out_of_memory = std::move(*events);
+    return;
+  }
+  const auto control = open_at(cgroup.memory.get(), "memory.oom_control", O_RDONLY);
+  if (!control) return;
+  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event) return;
+  const std::string words = std::to_string(event.get()) + " " + std::to_string(control->get());
+  if (!write_control_file(cgroup.memory.get(), "cgroup.event_control", words)) return;
+  cgroup.out_of_memory = std::move(event);
+  cgroup.out_of_memory_is_event = true;
 }
 
 }  // namespace
@@ -142,6 +159,7 @@ Result<EnvironmentCgroup> EnvironmentCgroups::make(const std::string& name) {
     auto statistics = open_at(cgroup.memory.get(), "memory.stat", O_RDONLY);
     if (!statistics) return failure(std::move(statistics).error());
     cgroup.memory_statistics = std::move(*statistics);
+    watch_memory(cgroup);
   }
   if (processor_) {
     auto directory = processor_->create(name);

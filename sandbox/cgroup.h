@@ -26,6 +26,9 @@ struct EnvironmentCgroup {
   std::vector<Fd> tasks;
   // The same for the program's first process: what it is frozen by. Empty where signals have to do.
   Fd program_tasks;
+  // Tells the init that memory has run out: version 1 an eventfd, version 2 memory.events, which is polled for POLLPRI.
+  Fd out_of_memory;
+  bool out_of_memory_is_event = false;
   // For the daemon; empty where there is none.
   Fd memory;             // directory that has the memory files
   Fd memory_statistics;  // memory.stat

@@ -36,6 +36,13 @@ std::optional<std::uint64_t> field(std::string_view text, std::string_view name)
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> number_in(int directory, const std::string& name) {
+  const auto text = read_file_at(directory, name, 64);
+  std::uint64_t value = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc()) return std::nullopt;
+  return value;
+}
+
 }  // namespace
 
 Result<void> Environment::start(const Program& program) { return send(handles_.control.get(), wire::encode(program)); }
@@ -100,7 +107,7 @@ Result<std::optional<Event>> Environment::receive() {
   if (!event) return failure(ErrorCode::kUnavailable, "environment: an event that is none");
   if (auto* exited = std::get_if<Exited>(&*event)) {
     const std::uint64_t kills = oom_kills();
-    exited->out_of_memory = kills > oom_kills_seen_;
+    exited->out_of_memory = exited->out_of_memory || kills > oom_kills_seen_;
     oom_kills_seen_ = kills;
   }
   return event;
@@ -118,6 +125,19 @@ Result<std::uint64_t> Environment::memory_bytes() const {
   const auto shared = field(text, "shmem");
   if (!anonymous || !shared) return failure(ErrorCode::kIo, "memory.stat does not tell what is in use");
   return *anonymous + *shared;
+}
+
+Result<std::uint64_t> Environment::memory_peak_bytes() const {
+  auto in_use = memory_bytes();
+  if (!in_use || !handles_.cgroup) return in_use;
+  const int directory = handles_.cgroup.get();
+  auto peak = number_in(directory, "memory.peak");
+  if (!peak) peak = number_in(directory, "memory.max_usage_in_bytes");
+  auto total = number_in(directory, "memory.current");
+  if (!total) total = number_in(directory, "memory.usage_in_bytes");
+  if (!peak || !total || *peak <= *total) return in_use;
+  // Both count pages of files and of the kernel too, of which there are about as many now as there were then.
+  return *in_use + (*peak - *total);
 }
 
 std::uint64_t Environment::oom_kills() const {

@@ -28,6 +28,8 @@ struct Program {
   std::vector<std::string> arguments;
   std::vector<std::string> variables;  // "NAME=value"
   std::string working_directory;
+  // Where there is no memory cgroup: the init kills every process when together they have more. 0 = no limit.
+  std::uint64_t memory_bytes = 0;
 };
 
 // The socket that the program's server side listens on: in the namespace 127.0.0.1:9001, in a process environment an
@@ -48,7 +50,7 @@ struct StartFailed {
 struct Exited {
   int wait_status = 0;              // as waitpid(2) gives it
   std::uint64_t max_rss_bytes = 0;  // largest of any process reaped so far (ru_maxrss)
-  bool out_of_memory = false;       // the memory cgroup's OOM killer acted
+  bool out_of_memory = false;       // it was killed for having more memory than its limit
 };
 // Answer to measure().
 struct Measured {
@@ -122,6 +124,9 @@ class [[nodiscard]] Environment {
   bool has_memory_cgroup() const { return static_cast<bool>(handles_.memory_stat); }
   // Anonymous and shared memory in use now, page cache excluded; one read(2). Errors: kIo; kNotFound without cgroup.
   [[nodiscard]] Result<std::uint64_t> memory_bytes() const;
+  // The largest that memory_bytes() may ever have been, as the kernel counts peaks: pages of files that have been let go
+  // since are in it. Two more system calls or three; the same as memory_bytes() where the kernel tells no peak.
+  [[nodiscard]] Result<std::uint64_t> memory_peak_bytes() const;
 
  private:
   // How often the cgroup's OOM killer has acted; 0 without cgroup.

@@ -38,7 +38,10 @@ constexpr int kLifeline = 4;
 constexpr int kLog = 5;
 constexpr int kProgramTasks = 6;
 constexpr std::array kTasks = {7, 8};
-constexpr int kLast = 8;
+constexpr int kOutOfMemory = 9;
+constexpr int kLast = 9;
+// Without a memory cgroup: how often memory is looked at while a program runs.
+constexpr int kLookMs = 20;
 constexpr const char* kHostname = "sandbox";
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
@@ -54,12 +57,13 @@ struct TreesHeader {
 
 // Moves the descriptors to their places and closes every other one: the launcher's and other environments' ends.
 Result<void> arrange_descriptors(const InitDescriptors& given) {
-  std::array<std::pair<int, int>, 6> moves = {{{given.control, kControl},
+  std::array<std::pair<int, int>, 7> moves = {{{given.control, kControl},
                                                {given.lifeline, kLifeline},
                                                {given.log, kLog},
                                                {given.program_tasks, kProgramTasks},
                                                {given.tasks[0], kTasks[0]},
-                                               {given.tasks[1], kTasks[1]}}};
+                                               {given.tasks[1], kTasks[1]},
+                                               {given.out_of_memory, kOutOfMemory}}};
   for (auto& [from, to] : moves) {
     if (from < 0) continue;
     from = ::fcntl(from, F_DUPFD, kLast + 1);
@@ -173,15 +177,25 @@ class Init {
         filter_(filter),
         freezer_(given.program_tasks >= 0 ? kProgramTasks : -1),
         niceness_(given.niceness),
+        memory_watch_(given.out_of_memory >= 0 ? kOutOfMemory : -1),
+        memory_watch_is_event_(given.out_of_memory_is_event),
         file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()) {}
 
   void run() {
     while (!over_) {
-      std::array<pollfd, 3> waiting = {{{.fd = kControl, .events = POLLIN, .revents = 0},
+      std::array<pollfd, 4> waiting = {{{.fd = kControl, .events = POLLIN, .revents = 0},
                                         {.fd = kLifeline, .events = POLLIN, .revents = 0},
-                                        {.fd = children_.get(), .events = POLLIN, .revents = 0}}};
-      if (::poll(waiting.data(), waiting.size(), ended_ ? kKillAgainMs : -1) < 0 && errno != EINTR) break;
+                                        {.fd = children_.get(), .events = POLLIN, .revents = 0},
+                                        {.fd = memory_watch_,
+                                         .events = static_cast<short>(memory_watch_is_event_ ? POLLIN : POLLPRI),
+                                         .revents = 0}}};
+      const bool looks = program_ && !ended_ && !stopped_ && memory_limit_ != 0;
+      if (::poll(waiting.data(), waiting.size(), ended_ ? kKillAgainMs : looks ? kLookMs : -1) < 0 && errno != EINTR) {
+        break;
+      }
       if (waiting[1].revents != 0) break;
+      if (waiting[3].revents != 0) take_memory_event();
+      if (looks) look_at_memory();
       if (waiting[2].revents != 0) take_signal();
       reap();
       if (waiting[0].revents != 0) serve();
@@ -194,6 +208,33 @@ class Init {
     signalfd_siginfo information;
     const ssize_t size = ::read(children_.get(), &information, sizeof information);
     (void)size;
+  }
+
+  // One process was killed, or is about to be: all of them end.
+  void take_memory_event() {
+    std::array<char, 512> text;
+    if (memory_watch_is_event_) {
+      if (::read(memory_watch_, text.data(), 8) == 8) end_for_memory();
+      return;
+    }
+    const ssize_t size = ::pread(memory_watch_, text.data(), text.size(), 0);
+    const std::string_view events(text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    const std::size_t line = events.find("oom_kill ");
+    const std::string kills(
+        line == std::string_view::npos ? "" : events.substr(line + 9, events.find('\n', line) - line - 9));
+    if (kills == memory_kills_) return;
+    memory_kills_ = kills;
+    end_for_memory();
+  }
+
+  void look_at_memory() {
+    if (sum_rss_bytes(reach_) > memory_limit_ && sum_pss_bytes(reach_) > memory_limit_) end_for_memory();
+  }
+
+  void end_for_memory() {
+    if (!program_) return;
+    out_of_memory_ = true;
+    kill_all(reach_);
   }
 
   void reap() {
@@ -217,7 +258,9 @@ class Init {
 
   void nobody_is_left() {
     if (!ended_) return;
-    report(Exited{.wait_status = *std::exchange(ended_, std::nullopt), .max_rss_bytes = max_rss_bytes_});
+    report(Exited{.wait_status = *std::exchange(ended_, std::nullopt),
+                  .max_rss_bytes = max_rss_bytes_,
+                  .out_of_memory = std::exchange(out_of_memory_, false)});
   }
 
   void serve() {
@@ -238,8 +281,10 @@ class Init {
     } else if (const auto* signal = std::get_if<wire::Signal>(&*request)) {
       if (program_) ::kill(*program_, signal->number);
     } else if (std::holds_alternative<wire::Freeze>(*request)) {
-      if (program_) stop_all(reach_);
+      stopped_ = program_.has_value();
+      if (stopped_) stop_all(reach_);
     } else if (std::holds_alternative<wire::Thaw>(*request)) {
+      stopped_ = false;
       continue_all(reach_);
     } else {
       report(Measured{.pss_bytes = sum_pss_bytes(reach_), .max_rss_bytes = max_rss_bytes_});
@@ -255,6 +300,8 @@ class Init {
     auto started = start_program(program, strength_, kLog, walls);
     if (const pid_t* pid = std::get_if<pid_t>(&started)) {
       program_ = *pid;
+      stopped_ = false;
+      memory_limit_ = program.memory_bytes;
     } else {
       report(std::get<StartFailed>(std::move(started)));
     }
@@ -278,6 +325,12 @@ class Init {
   const SystemCallFilter& filter_;
   const int freezer_;
   const int niceness_;
+  const int memory_watch_;
+  const bool memory_watch_is_event_;
+  std::uint64_t memory_limit_ = 0;  // of what runs, if it is ours to enforce
+  bool stopped_ = false;            // by signals
+  bool out_of_memory_ = false;
+  std::string memory_kills_ = "0";  // as memory.events last said
   const Fd file_wall_;
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed

@@ -25,7 +25,9 @@ struct InitDescriptors {
   int log = -1;                         // write end
   std::array<int, 2> tasks = {-1, -1};  // of cgroups of version 1 to join, or -1
   int program_tasks = -1;               // of the cgroup that the program's processes join, or -1
-  int niceness = 0;                     // of the program
+  int out_of_memory = -1;               // EnvironmentCgroup::out_of_memory, or -1
+  bool out_of_memory_is_event = false;
+  int niceness = 0;  // of the program
 };
 
 // Process environments as root: the ids to take. 0 = keep.

@@ -74,5 +74,96 @@ TEST_P(MemoryTest, ReportsAProgramThatWasKilledForItsMemory) {
   EXPECT_FALSE(exited->out_of_memory);
 }
 
+TEST_P(MemoryTest, EndsTheWholeEnvironmentWhenOneOfItsProcessesHasTooMuch) {
+  CodeDirectory code;
+  code.file("bootstrap",
+            "#!/bin/bash\n/usr/bin/python3 -c 'b=[]\nwhile True: b.append(bytearray(1<<20))'\n"
+            "echo lives on\nwhile :; do sleep 1000; done\n");
+  EnvironmentSpec limited = spec(code);
+  limited.memory_bytes = 64 << 20;
+  limited.tmp_bytes = 1 << 20;
+  auto made = make(*launcher_, limited);
+  ASSERT_TRUE(made) << made.error().message();
+
+  auto ran = run(*made->environment, bootstrap(code));
+
+  ASSERT_TRUE(ran) << ran.error().message();
+  const auto* exited = std::get_if<Exited>(&ran->event);
+  ASSERT_NE(exited, nullptr);
+  EXPECT_TRUE(exited->out_of_memory);
+}
+
+TEST_P(MemoryTest, TellsThePeakOfWhatHasBeenGivenBack) {
+  CodeDirectory code;
+  code.file("bootstrap",
+            "#!/usr/bin/python3\nimport time\nb=bytearray(b'x')*(200<<20)\ndel b\nprint('ok',flush=True)\n"
+            "time.sleep(1000)\n");
+  EnvironmentSpec limited = spec(code);
+  limited.memory_bytes = 512 << 20;
+  auto made = make(*launcher_, limited);
+  ASSERT_TRUE(made) << made.error().message();
+
+  ASSERT_TRUE(made->environment->start(bootstrap(code)));
+
+  ASSERT_TRUE(wait_readable(made->environment->log_descriptor(), kPatience));
+  const auto now = made->environment->memory_bytes();
+  const auto peak = made->environment->memory_peak_bytes();
+  ASSERT_TRUE(now && peak);
+  EXPECT_LT(*now, 60U << 20);
+  EXPECT_GT(*peak, 195U << 20);
+  EXPECT_LT(*peak, 300U << 20);
+}
+
+// What an ordinary user gets where no cgroup is to be had; the init's look needs none.
+class MemoryWatchTest : public LauncherTest {};
+INSTANTIATE_TEST_SUITE_P(Strengths, MemoryWatchTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
+                         [](const auto& strength) { return std::string(to_string(strength.param)); });
+
+TEST_P(MemoryWatchTest, TheInitEndsWhatIsAboveTheLimitBeforeItIsMuchMore) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  CodeDirectory code;
+  code.file("bootstrap",
+            "#!/usr/bin/python3\nimport os\nif os.fork() == 0:\n  b=[]\n  while len(b) < 2000:\n"
+            "    b.append(bytearray(b'x')*(1<<20))\n    if len(b) % 8 == 0: print(len(b), flush=True)\n"
+            "os.wait()\nprint('lives on', flush=True)\n");
+  auto made = make(*launcher_, spec(code));
+  ASSERT_TRUE(made) << made.error().message();
+  Program program = bootstrap(code);
+  program.memory_bytes = 128 << 20;
+
+  auto ran = run(*made->environment, program);
+
+  ASSERT_TRUE(ran) << ran.error().message();
+  const auto* exited = std::get_if<Exited>(&ran->event);
+  ASSERT_NE(exited, nullptr);
+  EXPECT_TRUE(exited->out_of_memory);
+  EXPECT_EQ(ran->log.find("lives on"), std::string::npos);
+  const std::size_t last = ran->log.rfind('\n', ran->log.size() - 2);
+  const long reached = std::stol(ran->log.substr(last == std::string::npos ? 0 : last + 1));
+  EXPECT_GT(reached, 90);
+  EXPECT_LE(reached, 128 + 256) << "MiB";
+}
+
+TEST_P(MemoryWatchTest, WhatIsSharedCountsOnce) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  CodeDirectory code;
+  code.file("bootstrap",
+            "#!/usr/bin/python3\nimport mmap, os, time\nm=mmap.mmap(-1, 64<<20)\nm.write(b'x'*(64<<20))\n"
+            "for i in range(4):\n  if os.fork() == 0:\n    m.find(b'y')\n    time.sleep(0.5)\n    os._exit(0)\n"
+            "for i in range(4): os.wait()\nos._exit(5)\n");
+  auto made = make(*launcher_, spec(code));
+  ASSERT_TRUE(made) << made.error().message();
+  Program program = bootstrap(code);
+  program.memory_bytes = 200 << 20;
+
+  auto ran = run(*made->environment, program);
+
+  ASSERT_TRUE(ran) << ran.error().message();
+  const auto* exited = std::get_if<Exited>(&ran->event);
+  ASSERT_NE(exited, nullptr);
+  EXPECT_FALSE(exited->out_of_memory);
+  EXPECT_EQ(WEXITSTATUS(exited->wait_status), 5);
+}
+
 }  // namespace
 }  // namespace ogni::sandbox::testing

@@ -90,6 +90,22 @@ void stop_all(Reach reach) {
 
 void continue_all(Reach reach) { signal_all(reach, SIGCONT); }
 
+std::uint64_t sum_rss_bytes(Reach reach) {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::uint64_t pages = 0;
+  const pid_t self = ::getpid();
+  for (const pid_t pid : reach == Reach::kNamespace ? numbers_in("/proc") : find_descendants()) {
+    if (pid == self) continue;
+    const auto text = read_file("/proc/" + std::to_string(pid) + "/statm", 256);
+    if (!text) continue;
+    std::uint64_t size = 0;
+    std::uint64_t resident = 0;
+    std::istringstream(*text) >> size >> resident;
+    pages += resident;
+  }
+  return pages * page;
+}
+
 std::uint64_t sum_pss_bytes(Reach reach) {
   std::uint64_t sum = 0;
   const pid_t self = ::getpid();

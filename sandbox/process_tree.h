@@ -23,6 +23,9 @@ void continue_all(Reach reach);
 // The proportional set sizes of all of them, summed: shared pages count once over all who share them.
 std::uint64_t sum_pss_bytes(Reach reach);
 
+// An upper bound of it that is cheaper to have: what they share counts with each.
+std::uint64_t sum_rss_bytes(Reach reach);
+
 // The caller's children, and all its descendants, by /proc/*/task/*/children.
 std::vector<pid_t> find_children();
 std::vector<pid_t> find_descendants();

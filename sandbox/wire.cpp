@@ -212,6 +212,7 @@ std::string encode(const Program& program) {
       .texts(program.arguments)
       .texts(program.variables)
       .text(program.working_directory)
+      .number(program.memory_bytes)
       .take();
 }
 
@@ -236,6 +237,7 @@ std::optional<ControlRequest> decode_control_request(std::string_view bytes) {
       program.arguments = reader.texts();
       program.variables = reader.texts();
       program.working_directory = reader.text();
+      program.memory_bytes = reader.number();
       return whole<ControlRequest>(reader, std::move(program));
     }
     case Kind::kKill:
@@ -267,7 +269,11 @@ std::string encode(const Event& event) {
                 .take();
           },
           [](const Exited& e) {
-            return Writer(Kind::kExited).number(as_unsigned(e.wait_status)).number(e.max_rss_bytes).take();
+            return Writer(Kind::kExited)
+                .number(as_unsigned(e.wait_status))
+                .number(e.max_rss_bytes)
+                .number(e.out_of_memory)
+                .take();
           },
           [](const Measured& e) { return Writer(Kind::kMeasured).number(e.pss_bytes).number(e.max_rss_bytes).take(); },
           [](const Failed& e) { return Writer(Kind::kFailed).text(e.message).take(); },
@@ -297,6 +303,7 @@ std::optional<Event> decode_event(Message& message) {
       Exited event;
       event.wait_status = reader.signed_number();
       event.max_rss_bytes = reader.number();
+      event.out_of_memory = reader.flag();
       return whole<Event>(reader, event);
     }
     case Kind::kMeasured: {

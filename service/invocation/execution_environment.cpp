@@ -130,7 +130,8 @@ void ExecutionEnvironment::start_program(InitPhaseName phase) {
   posted_init_error_.clear();
   posted_init_error_type_.clear();
   if (phase == InitPhaseName::kInit) log_.init_start(setup_.function->settings.runtime, setup_.runtime_version_arn);
-  const auto program = make_program(*setup_.function, setup_.paths, setup_.home, log_.stream());
+  auto program = make_program(*setup_.function, setup_.paths, setup_.home, log_.stream());
+  if (!sandbox_->has_memory_cgroup()) program.memory_bytes = memory_limit_bytes();
   program_running_ = true;
   if (auto started = sandbox_->start(program); !started) {
     spdlog::error("environment of {}: start the program: {}", setup_.function->name, started.error().message());
@@ -146,6 +147,7 @@ void ExecutionEnvironment::handle(const sandbox::StartFailed& failed) {
 
 void ExecutionEnvironment::handle(const sandbox::Exited& exited) {
   memory_peak_bytes_ = std::max(memory_peak_bytes_, sandbox_->has_memory_cgroup() ? 0 : exited.max_rss_bytes);
+  if (exited.out_of_memory) memory_peak_bytes_ = std::max(memory_peak_bytes_, memory_limit_bytes());
   program_ended(failure_of_exit(exited.wait_status, exited.out_of_memory));
 }
 
@@ -175,6 +177,10 @@ void ExecutionEnvironment::program_ended(FunctionFailure failure) {
     report_error_type_ = last_failure_->error_type;
   }
   observer_.environment_ended(setup_.id);
+}
+
+std::uint64_t ExecutionEnvironment::memory_limit_bytes() const {
+  return static_cast<std::uint64_t>(setup_.function->settings.memory_mb) << 20;
 }
 
 void ExecutionEnvironment::end_failed_init() {
@@ -386,7 +392,7 @@ bool ExecutionEnvironment::may_look_at_memory(Clock::time_point now) {
 void ExecutionEnvironment::sample_memory() {
   if (!sandbox_ || !sandbox_->has_memory_cgroup()) return;
   if (!may_look_at_memory(Clock::now())) return;
-  if (const auto bytes = sandbox_->memory_bytes()) memory_peak_bytes_ = std::max(memory_peak_bytes_, *bytes);
+  if (const auto bytes = sandbox_->memory_peak_bytes()) memory_peak_bytes_ = std::max(memory_peak_bytes_, *bytes);
 }
 
 asio::awaitable<void> ExecutionEnvironment::watch_log() {

@@ -117,6 +117,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   void end_failed_init();
   void environment_broke();
   void became_ready();
+  std::uint64_t memory_limit_bytes() const;
   bool may_look_at_memory(Clock::time_point now);
   void answer_current(std::string body, bool function_error);
   void answered(std::string body, bool function_error);
