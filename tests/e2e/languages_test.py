@@ -10,7 +10,8 @@ from harness import BIN, SOURCE, can_isolate
 
 SCRIPT = SOURCE / "scripts" / "languages"
 SECONDS = 120
-FOLDERS = ("assembly", "basic", "dash", "jq", "make", "python", "rexx", "sql")
+FOLDERS = ("assembly", "awk", "bash", "basic", "dash", "javascript", "jq", "lua", "make", "perl", "php", "python", "rexx",
+           "ruby", "sql", "tcl")
 
 
 def run(*words):
