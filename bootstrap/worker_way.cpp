@@ -26,7 +26,11 @@ std::optional<StartFailure> WorkerWay::start() {
   worker_ = std::move(waiting_.front());
   waiting_.pop_front();
   const Worker::Outcome outcome = worker_->await_first();
-  if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") return std::nullopt;
+  if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") {
+    takes_nul_bytes_ = worker_->reply().field("nul_bytes") != "no";
+    wants_line_feed_ = worker_->reply().field("line_feed") == "yes";
+    return std::nullopt;
+  }
   StartFailure failure;
   if (outcome == Worker::Outcome::kDied) {
     failure = {exit_report(worker_->death(), ""), worker_->wait_status()};
@@ -62,7 +66,7 @@ Client::Answer WorkerWay::answer(Client& client) {
   const bool spoke_protocol = reply.kind() == "error";
   const ErrorReport report = spoke_protocol ? report_of(reply) : protocol_report();
   const Client::Answer answered = client.fail(report.type, report.json());
-  if (!spoke_protocol) worker_.reset();
+  if (!spoke_protocol || reply.field("ends") == "yes") worker_.reset();
   return answered;
 }
 
@@ -115,7 +119,13 @@ Client::Answer WorkerWay::serve(Client& client) {
     if (!worker_) {
       if (const auto failure = start()) return client.fail(failure->report.type, failure->report.json());
     }
-    const Worker::Outcome outcome = worker_->exchange(frame, invocation.event);
+    if (!takes_nul_bytes_ && invocation.event.find('\0') != std::string_view::npos) {
+      const auto report = plain_report("Runtime.UnmarshalError", "the event holds NUL bytes, which this language cannot");
+      return client.fail(report.type, report.json());
+    }
+    const Worker::Outcome outcome =
+        wants_line_feed_ ? worker_->exchange(frame, std::string(invocation.event) + '\n')
+                         : worker_->exchange(frame, invocation.event);
     if (outcome == Worker::Outcome::kReply) return answer(client);
     if (worker_->delivered()) {
       const ErrorReport report = failure(outcome, invocation.request_id);

@@ -39,6 +39,8 @@ class WorkerWay final : public Way {
   Children children_;
   FrameWriter writer_;
   std::deque<std::unique_ptr<Worker>> waiting_;  // started, and perhaps still loading the handler
+  bool takes_nul_bytes_ = true;
+  bool wants_line_feed_ = false;
   std::unique_ptr<Worker> worker_;               // null after a failure
 };
 

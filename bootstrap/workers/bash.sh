@@ -229,7 +229,7 @@ set -E
 trap '_ogni_failed $? "$BASH_COMMAND"' ERR
 _ogni_child=${!-}
 _ogni_prepare first
-builtin printf 'ready 0 0\n' >&"$_ogni_replies"
+builtin printf 'ready 13 0\nnul_bytes=no\n' >&"$_ogni_replies"
 while true; do
   _ogni_receive
   _ogni_call

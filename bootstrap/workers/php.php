@@ -128,6 +128,8 @@ namespace Lambda\Worker {
 
     final class Runtime
     {
+        private bool $busy = false;
+
         public function __construct(private Channel $channel)
         {
         }
@@ -140,9 +142,20 @@ namespace Lambda\Worker {
                 $this->fail('init-error', $error);
                 exit(1);
             }
+            // What cannot be caught (memory, a time limit) is still told; exit() is the platform's to word.
+            register_shutdown_function(function () {
+                $error = error_get_last();
+                if ($this->busy && $error !== null && ($error['type'] & (E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR))) {
+                    $message = $error['message'];
+                    $head = "type=FatalError\nends=yes\nmessage_bytes=" . strlen($message) . "\n";
+                    $this->channel->send('error', $head, "$message\n{$error['file']}:{$error['line']}");
+                }
+            });
             $this->channel->send('ready');
             while (($request = $this->channel->receive()) !== null) {
+                $this->busy = true;
                 $this->serveOne($handler, ...$request);
+                $this->busy = false;
                 unset($request);
             }
         }

@@ -3,6 +3,7 @@
 #include "embedded/bash_worker.h"
 #include "embedded/elixir_worker.h"
 #include "embedded/erlang_worker.h"
+#include "embedded/gawk_worker.h"
 #include "embedded/guile_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
@@ -167,6 +168,12 @@ std::span<const Language> languages() {
        .script = embedded::java_worker,
 #endif
        .handover = Handover::kFile},
+      {.name = "gawk",
+       .extensions = {"awk"},
+       .interpreters = {"gawk"},
+       .arguments = {"-b", "-f", "{script}"},
+       .file_name = "gawk.awk",
+       .script = embedded::gawk_worker},
   };
   return kLanguages;
 }

@@ -1,0 +1,116 @@
+# The gawk worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
+#
+# `hello.handler` is function handler(event) of hello.awk, whose result is the response. The context is in the array LAMBDA
+# (LAMBDA["aws_request_id"], ...); LAMBDA["content_type"] may be set. awk has no exceptions: a handler that calls
+# lambda_error(type, message) has failed. Text is bytes, as gawk -b has it. gawk reads sources only as it starts, so this file
+# runs twice: first it checks the handler's file, then it starts a gawk with both.
+
+function ogni_send(kind, head, body) {
+  printf "%s %d %d\n%s%s", kind, length(head), length(body), head, body > "/dev/fd/4"
+  fflush("/dev/fd/4")
+}
+
+function ogni_refuse(kind, type, message) {
+  gsub(/[\r\n]/, " ", type)
+  printf "[ERROR] %s: %s\n", type, message > "/dev/stderr"
+  fflush("/dev/stderr")
+  ogni_send(kind, "type=" type "\nmessage_bytes=" length(message) "\n", message "\n")
+}
+
+function ogni_give_up(type, message) {
+  ogni_refuse("init-error", type, message)
+  exit 1
+}
+
+function ogni_quoted(text) {
+  gsub(/'/, "'\\''", text)
+  return "'" text "'"
+}
+
+# The first run. The shell is replaced by the second gawk, whose end becomes this one's.
+function ogni_start(    name, dot, path, command, line, problem) {
+  name = ENVIRON["_HANDLER"]
+  dot = match(name, /\.[^.]*$/)
+  if (dot < 2 || dot == length(name)) ogni_give_up("Runtime.MalformedHandlerName", "Bad handler '" name "': it is no script.function")
+  path = (("LAMBDA_TASK_ROOT" in ENVIRON) ? ENVIRON["LAMBDA_TASK_ROOT"] : ".") "/" substr(name, 1, dot - 1) ".awk"
+  if ((getline line < path) < 0) ogni_give_up("Runtime.ImportModuleError", "Unable to load '" name "': there is no " path)
+  close(path)
+  command = "gawk -b -o/dev/null -f " ogni_quoted(path) " 2>&1 3<&- 4>&-"
+  while ((command | getline line) > 0) problem = problem line "\n"
+  if (close(command) != 0) ogni_give_up("Runtime.UserCodeSyntaxError", problem)
+  exit system("exec gawk -b -v OGNI_HANDLER=" ogni_quoted(substr(name, dot + 1)) " -f /proc/self/fd/5 -f " ogni_quoted(path) " 5<&5")
+}
+
+function lambda_error(type, message) {
+  OGNI_ERROR_TYPE = type
+  OGNI_ERROR_MESSAGE = message
+  return ""
+}
+
+function lambda_remaining_ms(    left) {
+  left = LAMBDA["deadline_ms"] - systime() * 1000
+  return left > 0 ? left : 0
+}
+
+# The next line of the requests; false when there will be no more.
+function ogni_line(    status) {
+  RS = "\n"
+  status = (getline OGNI_LINE < "/dev/fd/3")
+  return status > 0
+}
+
+# So many bytes, which end where a line does.
+function ogni_take(bytes,    text) {
+  if (!ogni_line()) exit 0
+  text = OGNI_LINE
+  while (length(text) < bytes) {
+    if (!ogni_line()) exit 0
+    text = text "\n" OGNI_LINE
+  }
+  return text
+}
+
+function ogni_fields(head,    lines, count, i, equals) {
+  delete LAMBDA
+  count = split(head, lines, "\n")
+  for (i = 1; i <= count; ++i) {
+    equals = index(lines[i], "=")
+    if (equals > 1) LAMBDA[substr(lines[i], 1, equals - 1)] = substr(lines[i], equals + 1)
+  }
+  LAMBDA["aws_request_id"] = LAMBDA["request_id"]
+  LAMBDA["identity"] = LAMBDA["cognito_identity"]
+  LAMBDA["function_name"] = ENVIRON["AWS_LAMBDA_FUNCTION_NAME"]
+  LAMBDA["function_version"] = ENVIRON["AWS_LAMBDA_FUNCTION_VERSION"]
+  LAMBDA["memory_limit_in_mb"] = ENVIRON["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+  LAMBDA["log_group_name"] = ENVIRON["AWS_LAMBDA_LOG_GROUP_NAME"]
+  LAMBDA["log_stream_name"] = ENVIRON["AWS_LAMBDA_LOG_STREAM_NAME"]
+  delete ENVIRON["_X_AMZN_TRACE_ID"]
+  if ("trace_id" in LAMBDA) ENVIRON["_X_AMZN_TRACE_ID"] = LAMBDA["trace_id"]
+  LAMBDA["event_type"] = LAMBDA["content_type"]
+  delete LAMBDA["content_type"]
+}
+
+function ogni_serve(    words, head, event, result) {
+  while (ogni_line()) {
+    split(OGNI_LINE, words, " ")
+    head = ogni_take(words[2] - 1)
+    event = ogni_take(words[3])
+    ogni_fields(head)
+    OGNI_ERROR_TYPE = ""
+    RS = "\n"
+    result = @OGNI_HANDLER(event)
+    fflush("/dev/stdout")
+    if (OGNI_ERROR_TYPE != "") ogni_refuse("error", OGNI_ERROR_TYPE, OGNI_ERROR_MESSAGE)
+    else ogni_send("result", ("content_type" in LAMBDA) ? "content_type=" LAMBDA["content_type"] "\n" : "", result)
+  }
+}
+
+BEGIN {
+  if (OGNI_HANDLER == "") ogni_start()
+  if (PROCINFO["identifiers"][OGNI_HANDLER] != "user") {
+    ogni_give_up("Runtime.HandlerNotFound", "Handler '" OGNI_HANDLER "' is no function of the script")
+  }
+  ogni_send("ready", "line_feed=yes\n", "")
+  ogni_serve()
+  exit 0
+}
