@@ -1,7 +1,7 @@
 // Handlers that misbehave, and what is left of it: descriptors, processes, state.
 #include <algorithm>
 #include <chrono>
-#include <sstream>
+#include <thread>
 
 #include "bootstrap/bootstrap_fixture.h"
 
@@ -139,6 +139,36 @@ TEST_F(HostileTest, PreforkReportsAFailedLoadAtInit) {
   start_python("x = = 1\n");
   int status = 0;
   EXPECT_NE(init_error(status).body.find("Runtime.UserCodeSyntaxError"), std::string::npos);
+}
+
+TEST_F(HostileTest, AHandlerThatNeverReturnsEndsWithTheRuntime) {
+  start_python("import os\ndef handler(e, c):\n  print(os.getpid(), flush=True)\n  while True: pass\n");
+  ASSERT_TRUE(server_.read());
+  server_.send_event("id-1", "1");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (log().find('\n') == std::string::npos && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  const pid_t worker = process_of(log());
+  ASSERT_TRUE(is_running(worker));
+  ::kill(process_, SIGKILL);  // what a time-out does
+  end();
+  while (is_running(worker) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_FALSE(is_running(worker));
+}
+
+TEST_F(HostileTest, NoDescriptorIsLeftOpenByWhatGoesWrong) {
+  start_python(
+      "import os\ndef handler(e, c):\n  if e == 'exit': os._exit(3)\n  if e == 'close': os.closerange(3, 4096)\n"
+      "  if e == 'flood':\n    for i in range(2000): print('x' * 1000)\n  return 1\n");
+  const auto open_descriptors = [&] {
+    const std::filesystem::directory_iterator open("/proc/" + std::to_string(process_) + "/fd");
+    return std::distance(open, std::filesystem::directory_iterator());
+  };
+  invoke("1");
+  const auto before = open_descriptors();
+  for (const char* event : {"\"exit\"", "\"close\"", "\"flood\"", "\"exit\"", "\"close\"", "1"}) invoke(event);
+  EXPECT_EQ(invoke("1").body, "1");
+  EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST_F(HostileTest, WrongSettingsAreRefused) {

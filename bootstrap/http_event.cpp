@@ -18,6 +18,9 @@ using runtime::equals_ignoring_case;
 constexpr std::array<std::string_view, 3> kContextFields = {"x-amzn-request-context", "x-amzn-lambda-context",
                                                             "x-amzn-trace-id"};
 
+// Far above what AWS's front doors let through (10 KB of fields); what a direct caller adds beyond is dropped.
+constexpr std::size_t kFieldsMax = 1000;
+
 bool is_unreserved(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
          std::string_view("-._~").find(c) != std::string_view::npos;
@@ -92,7 +95,8 @@ bool is_context_field(std::string_view name) {
 void add_field(HttpRequest& request, std::string name, std::string value) {
   const bool is_forwarded = is_token(name) && !is_hop_by_hop(name) && !is_context_field(name) &&
                             !equals_ignoring_case(name, "content-length") && !equals_ignoring_case(name, "expect");
-  if (is_forwarded) request.fields.push_back({std::move(name), on_one_line(std::move(value))});
+  if (is_forwarded && request.fields.size() < kFieldsMax)
+    request.fields.push_back({std::move(name), on_one_line(std::move(value))});
 }
 
 // Calls `use` with each name and value of an object whose values are texts or arrays of them.
