@@ -132,6 +132,17 @@ class Kernel(AttackTest):
     def test_privileged_calls_fail(self):
         self.assertEqual(self.attack("doors"), {})
 
+    def test_calls_that_a_function_has_no_business_with_are_denied(self):
+        for name, said in self.attack("filtered").items():
+            self.assertRegex(said, r"\(-1, '(EPERM|ENOSYS|EACCES)'\)", name)
+
+    def test_sockets_are_of_the_few_harmless_families(self):
+        opened = self.attack("sockets")
+        self.assertLessEqual({one.split()[0] for one in opened}, {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"})
+        self.assertEqual([one for one in opened if one.startswith("AF_INET") and " raw " in one], [])
+        self.assertLessEqual({one for one in opened if one.startswith("AF_NETLINK")},
+                             {f"AF_NETLINK {kind} 0" for kind in ("raw", "dgram")})
+
     def test_namespaces_can_be_neither_made_nor_joined(self):
         self.assertEqual(self.attack("namespaces"), [])
 

@@ -448,6 +448,7 @@ def sockets():
     """Socket families that can be opened, as "family type protocol"."""
     found = []
     families = {value: name for name, value in vars(socket).items() if name.startswith("AF_")}
+    families[16] = "AF_NETLINK"  # also called AF_ROUTE
     for family in range(1, 46):
         for kind, words in ((socket.SOCK_STREAM, "stream"), (socket.SOCK_DGRAM, "dgram"), (socket.SOCK_RAW, "raw"),
                             (socket.SOCK_SEQPACKET, "seqpacket")):
