@@ -2,17 +2,10 @@
 written for aws-lambda-cpp, C through pkg-config."""
 
 import os
-import re
-import shutil
 import subprocess
-import tempfile
-import unittest
-from pathlib import Path
 
-import harness
-from harness import BIN, SOURCE, Service
-
-BUILD = BIN.parent
+from harness import SOURCE
+from installed import InstalledTest
 
 TYPED = r"""
 #include <fstream>
@@ -66,44 +59,7 @@ int main(void) {
 """
 
 
-class Authors(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if not (BUILD / "CMakeCache.txt").is_file():
-            raise unittest.SkipTest("this is a copy of the programs, without the build directory that installs")
-        if harness.is_sanitized():
-            raise unittest.SkipTest("a library with a sanitizer in it links only where that is asked for")
-        cls.prefix = Path(tempfile.mkdtemp(prefix="a-"))
-        cls.addClassCleanup(shutil.rmtree, cls.prefix, ignore_errors=True)
-        cls.prefix.chmod(0o755)
-        cls.run_well("cmake", "--install", str(BUILD), "--prefix", str(cls.prefix))
-        cls.service = Service()
-        cls.addClassCleanup(cls.service.close)
-        cls.service.start()
-
-    @classmethod
-    def run_well(cls, *words, **more):
-        done = subprocess.run(words, capture_output=True, text=True, timeout=140, **more)
-        if done.returncode:
-            raise AssertionError(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-    def project(self, name, files):
-        place = self.prefix / "projects" / name
-        for path, text in files.items():
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            (place / path).write_text(text)
-        return place
-
-    def build(self, place, *targets):
-        # An author's umask must not decide who can read the function.
-        before = os.umask(0o077)
-        self.addCleanup(os.umask, before)
-        self.run_well("cmake", "-S", str(place), "-B", str(place / "out"), f"-DCMAKE_PREFIX_PATH={self.prefix}",
-                      "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_C_COMPILER=clang-19",
-                      "-DCMAKE_BUILD_TYPE=Release")
-        self.run_well("cmake", "--build", str(place / "out"), *(["--target", *targets] if targets else []))
-
+class Authors(InstalledTest):
     def entries(self, package):
         """Name → permissions, as zipinfo lists them."""
         lines = self.run_well("unzip", "-Z", str(package)).splitlines()
@@ -163,41 +119,6 @@ class Authors(unittest.TestCase):
         self.assertTrue(context.json["inTime"])
         self.assertEqual(self.service.invoke("demo", b'"throw"').json,
                          {"errorMessage": "thrown", "errorType": "std::runtime_error", "stackTrace": []})
-
-    def test_every_program_of_the_guide_builds(self):
-        guide = (SOURCE / "docs" / "runtime.md").read_text()
-
-        def blocks(language):
-            return re.findall(rf"^```{language}\n(.*?)^```", guide, re.M | re.S)
-
-        first, migrated = blocks("cmake")
-        files, lines = {"first/CMakeLists.txt": first, "migrated/CMakeLists.txt": migrated}, []
-        programs = blocks("cpp")
-        self.assertGreater(len(programs), 8)
-        for number, program in enumerate(programs):
-            if number == 0:
-                files["first/main.cpp"] = program
-            elif "aws/lambda-runtime" in program:
-                files["migrated/main.cpp"] = program
-            else:
-                files[f"cpp/{number}.cpp"] = program
-                lines += [f"add_executable(p{number} {number}.cpp)",
-                          f"target_link_libraries(p{number} PRIVATE ogni::events ogni::stack_traces)"]
-                if "cassert" in program:
-                    lines += [f"add_custom_command(TARGET p{number} POST_BUILD COMMAND p{number})"]
-        for number, program in enumerate(blocks("c")):
-            files[f"cpp/{number}.c"] = program
-            lines += [f"add_executable(c{number} {number}.c)", f"target_link_libraries(c{number} PRIVATE ogni::c)"]
-        files["cpp/CMakeLists.txt"] = "\n".join([
-            "cmake_minimum_required(VERSION 3.21)", "project(guide C CXX)", "find_package(ogni REQUIRED)",
-            "add_compile_options(-Wall -Wextra -Werror -UNDEBUG -O0)", *lines])
-        place = self.project("guide", files)
-        self.build(place / "cpp")
-        self.build(place / "first")
-        self.build(place / "migrated", "aws-lambda-package-migrated")
-        for name, event, answer in (("first", b"[1]", {"bytes": 3}), ("migrated", b"[1]", {"length": 3})):
-            self.service.deploy(name, (place / name / "out" / f"{name}.zip").read_bytes())
-            self.assertEqual(self.service.invoke(name, event).json, answer)
 
     def test_c_through_pkg_config(self):
         place = self.project("in-c", {"main.c": IN_C})
