@@ -113,6 +113,9 @@ class Parser {
     std::string out;
     ++at_;
     while (true) {
+      const std::size_t plain = events::plain_prefix(text_.substr(at_));
+      out.append(text_, at_, plain);
+      at_ += plain;
       if (at_ >= text_.size()) fail("the string does not end");
       const char c = text_[at_];
       if (c == '"') {

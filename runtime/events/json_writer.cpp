@@ -28,7 +28,11 @@ void append_escaped(std::string& out, char c) {
 
 void append_json(std::string& out, std::string_view text) {
   out += '"';
-  while (!text.empty()) {
+  while (true) {
+    const std::size_t plain = plain_prefix(text);
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t bytes = utf8_sequence(text);
     if (bytes == 1) {
       append_escaped(out, text.front());

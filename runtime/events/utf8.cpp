@@ -24,6 +24,13 @@ std::size_t utf8_sequence(std::string_view text) {
   return 0;
 }
 
+std::size_t plain_prefix(std::string_view text) {
+  const auto is_plain = [](char c) { return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\'; };
+  std::size_t count = 0;
+  while (count < text.size() && is_plain(text[count])) ++count;
+  return count;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t bytes = utf8_sequence(text);

@@ -9,6 +9,8 @@ namespace ogni::events {
 // Bytes of the well-formed sequence at the start of `text`, 0 if there is none.
 // Source: The Unicode Standard, table 3-7.
 std::size_t utf8_sequence(std::string_view text);
+// Bytes at the start of `text` that stand for themselves in a JSON string: ASCII but quotes, backslashes, controls.
+std::size_t plain_prefix(std::string_view text);
 bool is_utf8(std::string_view text);
 // `code` is at most 0x10FFFF and no surrogate.
 void append_utf8(std::string& out, unsigned long code);
