@@ -35,6 +35,7 @@ class BootstrapFixture : public testing::Test {
     variables_ = {{"AWS_LAMBDA_RUNTIME_API", server_.address()},
                   {"LAMBDA_TASK_ROOT", name},
                   {"PATH", "/usr/bin:/bin"},
+                  {"TMPDIR", name},
                   {"AWS_LAMBDA_FUNCTION_NAME", "greeter"},
                   {"AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"},
                   {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"},

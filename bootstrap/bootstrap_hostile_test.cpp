@@ -156,6 +156,18 @@ TEST_F(HostileTest, AHandlerThatNeverReturnsEndsWithTheRuntime) {
   EXPECT_FALSE(is_running(worker));
 }
 
+TEST_F(HostileTest, AHandlerHearsOfTheEndOfItsEnvironment) {
+  start_python(
+      "import signal, sys\ndef last(number, frame):\n  print('saying goodbye', flush=True)\n  sys.exit(0)\n"
+      "signal.signal(signal.SIGTERM, last)\ndef handler(e, c): return 1\n");
+  EXPECT_EQ(invoke("1").body, "1");
+  ASSERT_TRUE(server_.read()) << "it polls again";
+  ::kill(process_, SIGTERM);
+  const int status = end();
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_NE(log().find("saying goodbye\n"), std::string::npos) << log();
+}
+
 TEST_F(HostileTest, NoDescriptorIsLeftOpenByWhatGoesWrong) {
   start_python(
       "import os\ndef handler(e, c):\n  if e == 'exit': os._exit(3)\n  if e == 'close': os.closerange(3, 4096)\n"

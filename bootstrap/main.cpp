@@ -9,6 +9,7 @@
 #include "bootstrap/way.h"
 #include "protocol/runtime_api.h"
 #include "runtime/client.h"
+#include "runtime/sigterm.h"
 
 namespace ogni::bootstrap {
 namespace {
@@ -48,11 +49,16 @@ int run() {
     static_cast<void>(client.init_error(failure->report.type, failure->report.json()));
     return 1;
   }
+  Client* const clients[] = {&client};
+  static_cast<void>(runtime::catch_sigterm(clients, 1));
   while (client.next()) {
     if (choice.way->serve(client) == Client::Answer::kFatal) break;
     choice.way->clean_up();
   }
-  return 1;
+  runtime::release_sigterm(clients);
+  if (!client.is_interrupted()) return 1;
+  choice.way->stop();
+  return 0;
 }
 
 }  // namespace

@@ -78,6 +78,10 @@ void ServerProcess::end() {
   process_descriptor_.close();
 }
 
+void ServerProcess::stop(std::chrono::milliseconds max) const {
+  stop_process(process_, process_descriptor_.get(), max);
+}
+
 int ServerProcess::take_wait_status() {
   end();
   return wait_status_;

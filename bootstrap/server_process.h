@@ -40,6 +40,8 @@ class ServerProcess {
   // Was started, and has ended by itself.
   bool has_ended() const { return process_ > 0 && !is_running(); }
   void end();
+  // SIGTERM, and no more than `max` for what the server does about it.
+  void stop(std::chrono::milliseconds max) const;
   pid_t process() const { return process_; }  // -1: none
   // After it has ended by itself: as waitpid(2) gives it. Ends what it left behind.
   int take_wait_status();

@@ -38,6 +38,7 @@ class ServerWay final : public Way {
   std::optional<StartFailure> start() override;
   runtime::Client::Answer serve(runtime::Client& client) override;
   void clean_up() override;
+  void stop() override { server_.stop(kStopMax); }
 
  private:
   bool start_server();

@@ -1,6 +1,7 @@
 #include "bootstrap/spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -68,6 +69,16 @@ pid_t spawn(const Spawn& plan) {
 }
 
 int open_process(pid_t process) { return static_cast<int>(::syscall(SYS_pidfd_open, process, 0)); }
+
+void stop_process(pid_t process, int process_descriptor, std::chrono::milliseconds max) {
+  if (process <= 0 || ::kill(process, SIGTERM) != 0 || process_descriptor < 0) return;
+  const auto until = std::chrono::steady_clock::now() + max;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd watched = {process_descriptor, POLLIN, 0};
+    if (left.count() <= 0 || ::poll(&watched, 1, static_cast<int>(left.count())) >= 0) return;
+  }
+}
 
 std::string describe_end(int wait_status) {
   if (WIFSIGNALED(wait_status)) {

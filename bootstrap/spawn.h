@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,10 @@ std::vector<char*> pointers(const std::vector<std::string>& texts);
 
 // pidfd_open(2); -1 where the kernel has none (before 5.3).
 int open_process(pid_t process);
+
+// Asks a process to end (SIGTERM), and waits for that no longer than `max`; it is still to be reaped. Nothing for -1.
+// Where there is no descriptor of it, this does not wait.
+void stop_process(pid_t process, int process_descriptor, std::chrono::milliseconds max);
 
 // "exit status 1", "signal: killed", as the platform words it; empty for exit status 0.
 std::string describe_end(int wait_status);

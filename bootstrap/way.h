@@ -1,6 +1,7 @@
 // One way to call a handler. main.cpp chooses one (choice.h), starts it, and gives it one invocation after the other.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include "bootstrap/report.h"
@@ -28,6 +29,12 @@ class Way {
   virtual runtime::Client::Answer serve(runtime::Client& client) = 0;
   // After the answer, before the next poll.
   virtual void clean_up() = 0;
+  // The environment is about to end: lets processes that last end by themselves, for kStopMax at the longest.
+  virtual void stop() {}
+
+  // Below the 500 ms that AWS leaves between SIGTERM and SIGKILL where there are extensions.
+  // Source: AWS Lambda Developer Guide, "Shutdown phase".
+  static constexpr std::chrono::milliseconds kStopMax{400};
 };
 
 }  // namespace ogni::bootstrap

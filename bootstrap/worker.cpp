@@ -197,6 +197,8 @@ void Worker::end(Patience patience) {
   process_ = -1;
 }
 
+void Worker::stop(std::chrono::milliseconds max) const { stop_process(process_, process_descriptor_.get(), max); }
+
 std::string Worker::death() const { return describe_end(wait_status_); }
 
 }  // namespace ogni::bootstrap

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,6 +48,9 @@ class Worker {
 
   // After a reply that belongs to a stream: waits for the next one.
   Outcome await_next();
+
+  // SIGTERM, and no more than `max` for what the worker does about it.
+  void stop(std::chrono::milliseconds max) const;
 
   pid_t process() const { return process_; }
   // Valid until the next call that waits.

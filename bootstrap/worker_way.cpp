@@ -120,12 +120,12 @@ Client::Answer WorkerWay::serve(Client& client) {
       if (const auto failure = start()) return client.fail(failure->report.type, failure->report.json());
     }
     if (!takes_nul_bytes_ && invocation.event.find('\0') != std::string_view::npos) {
-      const auto report = plain_report("Runtime.UnmarshalError", "the event holds NUL bytes, which this language cannot");
+      const auto report =
+          plain_report("Runtime.UnmarshalError", "the event holds NUL bytes, which this language cannot");
       return client.fail(report.type, report.json());
     }
-    const Worker::Outcome outcome =
-        wants_line_feed_ ? worker_->exchange(frame, std::string(invocation.event) + '\n')
-                         : worker_->exchange(frame, invocation.event);
+    const Worker::Outcome outcome = wants_line_feed_ ? worker_->exchange(frame, std::string(invocation.event) + '\n')
+                                                     : worker_->exchange(frame, invocation.event);
     if (outcome == Worker::Outcome::kReply) return answer(client);
     if (worker_->delivered()) {
       const ErrorReport report = failure(outcome, invocation.request_id);

@@ -27,6 +27,9 @@ class WorkerWay final : public Way {
   std::optional<StartFailure> start() override;
   runtime::Client::Answer serve(runtime::Client& client) override;
   void clean_up() override;
+  void stop() override {
+    if (worker_) worker_->stop(kStopMax);
+  }
 
  private:
   bool start_workers();
@@ -41,7 +44,7 @@ class WorkerWay final : public Way {
   std::deque<std::unique_ptr<Worker>> waiting_;  // started, and perhaps still loading the handler
   bool takes_nul_bytes_ = true;
   bool wants_line_feed_ = false;
-  std::unique_ptr<Worker> worker_;               // null after a failure
+  std::unique_ptr<Worker> worker_;  // null after a failure
 };
 
 }  // namespace ogni::bootstrap
