@@ -65,8 +65,10 @@ enum class EnvironmentId : std::uint64_t {};  // the dispatcher's numbers, never
 inline constexpr Duration kReuseGraceFloor = std::chrono::milliseconds(20);
 
 struct Limits {
-  std::size_t concurrency_max = 1000;                        // invocations being served at once, all functions together
-  std::size_t environments_max = 1000;                       // environments that exist at once, idle ones included
+  std::size_t concurrency_max = 1000;   // invocations being served at once, all functions together
+  std::size_t environments_max = 1000;  // environments that exist at once, idle ones included
+  // The memory of all environments together, by their versions' settings. Idle ones give way.
+  std::uint64_t memory_mb_max = UINT64_MAX;
   Duration reuse_grace_max = std::chrono::milliseconds(50);  // 0 = the letter of AWS: never wait
   Duration idle_max = std::chrono::minutes(10);              // AWS documents none; ours
   Duration freeze_after = std::chrono::milliseconds(100);    // of idling; 0 = at once, as AWS; max() = never
@@ -75,6 +77,7 @@ struct Limits {
 
 struct VersionSpec {
   VersionId id{};
+  std::uint64_t memory_mb = 0;
   Duration timeout = std::chrono::seconds(3);
   Duration init_timeout = std::chrono::seconds(10);
 };
@@ -82,7 +85,7 @@ struct VersionSpec {
 // Why an invocation was refused before any environment took it.
 enum class Refusal {
   kConcurrencyLimit,  // 429
-  kEnvironmentLimit,  // 429: no environment can be added and no idle one of another version given up
+  kEnvironmentLimit,  // 429: no environment can be added, by count or memory, and no idle one given up
   kDraining,          // the service is going down
   kUnknownVersion,    // never added, or retired and gone
 };

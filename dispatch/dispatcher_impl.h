@@ -24,6 +24,7 @@ struct Dispatcher::Impl {
 
   // environments.cpp: one environment's life.
   bool start(Version& version);
+  bool make_room(const Version& version);
   void stop(Environment& environment, StopReason reason);
   void forget(Environment& environment);
   void forget_if_over(Version& version);
@@ -69,6 +70,8 @@ struct Dispatcher::Impl {
   std::uint64_t last_environment = 0;
   std::uint64_t last_arrival = 0;
   std::size_t serving = 0;
+  std::uint64_t memory_mb = 0;       // of all environments
+  std::uint64_t idle_memory_mb = 0;  // of those that are idle
   std::size_t waiting = 0;
   std::vector<Command> commands;
   // Lists and timers come after what they link, so that they are destroyed first.

@@ -35,7 +35,8 @@ class Simulation : public World {
     const VersionId id{++last_version_};
     timeouts_[id] = milliseconds(50 + below(300));
     active_.push_back(id);
-    dispatcher_.add_version({.id = id, .timeout = timeouts_[id], .init_timeout = milliseconds(100)});
+    dispatcher_.add_version(
+        {.id = id, .memory_mb = memory_of(id), .timeout = timeouts_[id], .init_timeout = milliseconds(100)});
   }
 
   void step() {

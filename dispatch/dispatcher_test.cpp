@@ -223,6 +223,28 @@ TEST_F(DispatcherTest, AtTheEnvironmentLimitTheLeastRecentlyUsedIdleOneIsGivenUp
   EXPECT_EQ(invoke(4, 1), "refuse 4 environments");
 }
 
+TEST_F(DispatcherTest, AtTheMemoryLimitIdleEnvironmentsGiveWayAndNoneInVain) {
+  begin({.memory_mb_max = 1000});
+  dispatcher_->add_version({.id = VersionId{3}, .memory_mb = 400});
+  dispatcher_->add_version({.id = VersionId{4}, .memory_mb = 700});
+  dispatcher_->add_version({.id = VersionId{5}, .memory_mb = 1001});
+  EXPECT_EQ(invoke(1, 3), "start 1 of 3");
+  ready(1);
+  EXPECT_EQ(invoke(2, 3), "start 2 of 3");
+  EXPECT_EQ(invoke(3, 4), "refuse 3 environments");  // both are busy
+  ready(2);
+  answered(1);
+  ready(1);
+  EXPECT_EQ(invoke(4, 4), "refuse 4 environments");  // the idle one would not do
+  EXPECT_EQ(counts().idle, 1U);
+  answered(2);
+  ready(2);
+  EXPECT_EQ(invoke(5, 4), "stop 1 evicted; stop 2 evicted; start 3 of 4");
+  EXPECT_EQ(invoke(6, 3), "refuse 6 environments");
+  EXPECT_EQ(invoke(7, 5), "refuse 7 environments");
+  EXPECT_EQ(invoke(8, 1), "start 4 of 1");
+}
+
 TEST_F(DispatcherTest, IdleEnvironmentsAreReapedAndOnlyThose) {
   begin({.idle_max = minutes(10)});
   warm_up(1);

@@ -30,6 +30,11 @@ struct Schedule {
   milliseconds freeze_after = milliseconds(20);
 };
 
+// The memory limit of a schedule is this much for each environment that may exist.
+inline constexpr std::uint64_t kMemoryMbMean = 300;
+
+inline std::uint64_t memory_of(VersionId version) { return static_cast<std::uint64_t>(version) % 5 * 150; }
+
 class World {
  public:
   std::uint64_t invoked() const { return last_invocation_; }
@@ -65,6 +70,7 @@ class World {
         random_(schedule.seed),
         dispatcher_({.concurrency_max = schedule.concurrency_max,
                      .environments_max = schedule.environments_max,
+                     .memory_mb_max = schedule.environments_max * kMemoryMbMean,
                      .reuse_grace_max = schedule.grace,
                      .idle_max = milliseconds(2000),
                      .freeze_after = schedule.freeze_after,
@@ -274,6 +280,9 @@ class World {
     const Counts counts = dispatcher_.counts();
     ASSERT_EQ(counts.environments, environments_.size());
     ASSERT_LE(counts.environments, schedule_.environments_max);
+    std::uint64_t memory_mb = 0;
+    for (const auto& [id, environment] : environments_) memory_mb += memory_of(environment.version);
+    ASSERT_LE(memory_mb, schedule_.environments_max * kMemoryMbMean);
     ASSERT_EQ(counts.idle, idle);
     ASSERT_EQ(counts.waiting, waiting);
     ASSERT_LE(counts.serving, schedule_.concurrency_max);

@@ -10,12 +10,22 @@ Environment* Dispatcher::Impl::find(EnvironmentId id) {
   return found == environments.end() ? nullptr : &found->second;
 }
 
-// Adds an environment of `version`, giving up the least recently used idle one where the limit asks for it.
-bool Dispatcher::Impl::start(Version& version) {
-  if (environments.size() >= limits.environments_max) {
-    if (idle.empty()) return false;
+// Gives up the least recently used idle environments where a limit asks for it, and none if that would not do.
+bool Dispatcher::Impl::make_room(const Version& version) {
+  const std::uint64_t busy_mb = memory_mb - idle_memory_mb;
+  if (version.spec.memory_mb > limits.memory_mb_max || busy_mb > limits.memory_mb_max - version.spec.memory_mb)
+    return false;
+  if (environments.size() >= limits.environments_max && idle.empty()) return false;
+  while (environments.size() >= limits.environments_max || memory_mb > limits.memory_mb_max - version.spec.memory_mb) {
     stop(idle.front(), StopReason::kEvicted);
   }
+  return true;
+}
+
+// Adds an environment of `version`, if the limits permit.
+bool Dispatcher::Impl::start(Version& version) {
+  if (!make_room(version)) return false;
+  memory_mb += version.spec.memory_mb;
   const EnvironmentId id{++last_environment};
   Environment& environment = environments.try_emplace(id, id, version).first->second;
   environment.started = now;
@@ -36,6 +46,7 @@ void Dispatcher::Impl::forget(Environment& environment) {
   clear_timer(environment);
   unpark(environment);
   --environment.version.environments;
+  memory_mb -= environment.version.spec.memory_mb;
   environments.erase(environment.id);
 }
 
@@ -83,6 +94,7 @@ void Dispatcher::Impl::park(Environment& environment, Program program) {
   environment.idle_since = now;
   (waits ? environment.version.idle : environment.version.reset).push_front(environment);
   idle.push_back(environment);
+  idle_memory_mb += environment.version.spec.memory_mb;
   if (waits && limits.freeze_after != Duration::max()) {
     unfrozen.push_back(environment);
     if (limits.freeze_after <= Duration::zero()) freeze(environment);
@@ -96,6 +108,7 @@ void Dispatcher::Impl::unpark(Environment& environment) {
   auto& list = environment.state == EnvironmentState::kIdle ? version.idle : version.reset;
   list.erase(list.iterator_to(environment));
   idle.erase(idle.iterator_to(environment));
+  idle_memory_mb -= version.spec.memory_mb;
   if (environment.unfrozen_hook.is_linked()) unfrozen.erase(unfrozen.iterator_to(environment));
   note_starved(version);
 }

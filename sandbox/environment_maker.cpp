@@ -91,6 +91,7 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   }
   if (!is_root) {
     if (auto entered = enter_user_namespace(); !entered) return entered;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // taking ids had cleared it
   }
   auto filter = compile_system_call_filter();
   if (!filter) return failure(std::move(filter).error());

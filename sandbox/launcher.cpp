@@ -175,6 +175,14 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
     if (auto* refused = std::get_if<wire::Refused>(&*said)) {
       return LauncherReply{.id = refused->id, .environment = failure(refused->code, std::move(refused->message))};
     }
+    if (auto* lost = std::get_if<wire::Lost>(&*said)) {
+      return LauncherReply{
+          .id = 0, .environment = failure(ErrorCode::kUnavailable, "the launcher died: " + lost->why), .lost = true};
+    }
+    if (std::holds_alternative<wire::Ready>(*said)) return receive();  // after a loss
+    if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {
+      return failure(ErrorCode::kUnavailable, "launcher: " + reason->message);
+    }
     if (auto* made = std::get_if<wire::Made>(&*said)) {
       if (message->descriptors_lost) {
         return LauncherReply{.id = made->id, .environment = failure(ErrorCode::kLimit, "no descriptors are left")};

@@ -48,10 +48,12 @@ struct EnvironmentSpec {
   std::string task_path, runtime_path, opt_path, tmp_path;
 };
 
-// The launcher's answer to one request.
+// The launcher's answer to one request. Or, with `lost`, to all: the launcher died and every environment with it, for the
+// reason in `environment`; another one is being started, which serves what is asked from now on.
 struct LauncherReply {
   std::uint64_t id = 0;
   Result<Environment> environment;
+  bool lost = false;
 };
 
 class [[nodiscard]] Launcher {
@@ -89,6 +91,7 @@ class [[nodiscard]] Launcher {
 
   // Readable when receive() has something to say.
   int descriptor() const { return socket_.get(); }
+  // Of the launcher's keeper, whose child it is.
   pid_t pid() const { return pid_; }
   // Why /tmp is in memory; empty where it is not.
   const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }

@@ -20,6 +20,7 @@
 #include "base/system.h"
 #include "sandbox/environment_maker.h"
 #include "sandbox/kernel.h"
+#include "sandbox/launcher_keeper.h"
 #include "sandbox/launcher_socket.h"
 #include "sandbox/privileges.h"
 #include "sandbox/process_tree.h"
@@ -157,12 +158,8 @@ void serve(EnvironmentMaker& maker) {
 
 int run(int count, char** arguments) {
   const auto options = parse_arguments(count, arguments);
-  if (!options) {
-    std::fputs("ogni-launcher is started by `ogni serve`.\n", stderr);
-    return 2;
-  }
+  if (!options) return 2;
   ::umask(022);
-  ignore_signals();
   leave_session_keyring();
   if (::chdir("/") != 0) return 1;
   if (::geteuid() == 0 && ::setgroups(0, nullptr) != 0) {
@@ -185,8 +182,18 @@ int run(int count, char** arguments) {
   return 0;
 }
 
+// A launcher that says it cannot start ends by itself, and is not started again.
+int start(int count, char** arguments) {
+  if (!parse_arguments(count, arguments)) {
+    std::fputs("ogni-launcher is started by `ogni serve`.\n", stderr);
+    return 2;
+  }
+  ignore_signals();
+  return keep_launcher(run, count, arguments);
+}
+
 }  // namespace
 
 }  // namespace ogni::sandbox
 
-int main(int count, char** arguments) { return ogni::sandbox::run(count, arguments); }
+int main(int count, char** arguments) { return ogni::sandbox::start(count, arguments); }

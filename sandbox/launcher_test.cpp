@@ -59,6 +59,12 @@ class LauncherStrengthTest : public LauncherTest {
     EXPECT_TRUE(wait_readable(made->environment->log_descriptor(), kPatience));
     return std::move(made->environment);
   }
+  // The keeper's child that makes environments; -1 if there is none now.
+  pid_t launcher_proper() const {
+    const std::string keeper = std::to_string(launcher_->pid());
+    const auto children = read_file("/proc/" + keeper + "/task/" + keeper + "/children");
+    return children && !children->empty() ? std::stoi(*children) : -1;
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Strengths, LauncherStrengthTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
                          [](const auto& strength) { return std::string(to_string(strength.param)); });
@@ -210,6 +216,50 @@ TEST_P(LauncherStrengthTest, MakesAHundredEnvironmentsAndLeavesNothing) {
   EXPECT_EQ(mounts_of_host(), mounts);
 }
 
+TEST_P(LauncherStrengthTest, IsStartedAgainWhenItDies) {
+  CodeDirectory code;
+  code.file("bootstrap", kSleeper);
+  auto first = make_running(code);
+  ASSERT_TRUE(first);
+
+  for (int deaths = 0; deaths < 2; ++deaths) {
+    const pid_t proper = launcher_proper();
+    ASSERT_GT(proper, 1);
+    ASSERT_EQ(::kill(proper, SIGKILL), 0);
+
+    EXPECT_TRUE(wait_end(*first));
+    const auto lost = wait_reply(*launcher_);
+    ASSERT_TRUE(lost) << lost.error().message();
+    EXPECT_TRUE(lost->lost);
+    EXPECT_EQ(lost->environment.error().message(), "the launcher died: killed by signal 9");
+    first = make_running(code);
+    ASSERT_TRUE(first) << "the new launcher does not serve";
+    EXPECT_NE(launcher_proper(), proper);
+  }
+  first.reset();
+  for (const auto& directory : cgroups_of(launcher_options(GetParam()).tag)) {
+    EXPECT_TRUE(comes_true([&] {
+      return std::ranges::none_of(std::filesystem::directory_iterator(directory),
+                                  [](const auto& entry) { return entry.is_directory(); });
+    })) << "what the dead one left was not swept: "
+        << directory;
+  }
+}
+
+TEST_P(LauncherStrengthTest, IsNotStartedAgainForEver) {
+  for (int deaths = 0; deaths < 20; ++deaths) {
+    if (!comes_true([&] { return launcher_proper() > 1; })) break;
+    ::kill(launcher_proper(), SIGKILL);
+    const auto said = wait_reply(*launcher_);
+    if (!said) {
+      EXPECT_EQ(said.error().code(), ErrorCode::kUnavailable);
+      return;
+    }
+    EXPECT_TRUE(said->lost);
+  }
+  FAIL() << "it died twenty times and still is started";
+}
+
 TEST_P(LauncherStrengthTest, EndsEveryEnvironmentWhenItIsKilled) {
   CodeDirectory code;
   code.file("bootstrap", kSleeper);
@@ -280,13 +330,16 @@ TEST_P(LauncherStrengthTest, SleepsWhenAnEnvironmentHasEnded) {
   ASSERT_TRUE(wait_readable(process.get(), kPatience));
 
   EXPECT_TRUE(comes_true([&] {
-    const auto status = read_file("/proc/" + std::to_string(launcher_->pid()) + "/status");
+    const auto status = read_file("/proc/" + std::to_string(launcher_proper()) + "/status");
     return status && status->find("\nState:\tS") != std::string::npos;
   }));
 }
 
 TEST_P(LauncherStrengthTest, IgnoresSignalsToItsGroup) {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1}) ASSERT_EQ(::kill(launcher_->pid(), signal), 0);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1}) {
+    ASSERT_EQ(::kill(launcher_->pid(), signal), 0);
+    ASSERT_EQ(::kill(launcher_proper(), signal), 0);
+  }
   CodeDirectory code;
 
   EXPECT_TRUE(make(*launcher_, spec(code)));

@@ -36,11 +36,12 @@ std::unique_ptr<Launcher> start_launcher(Strength strength, std::string& why) {
 }
 
 Result<LauncherReply> wait_reply(Launcher& launcher) {
-  if (!wait_readable(launcher.descriptor(), kPatience)) return failure(ErrorCode::kTimedOut, "no reply");
-  auto reply = launcher.receive();
-  if (!reply) return failure(std::move(reply).error());
-  if (!*reply) return failure(ErrorCode::kInternal, "readable, but no reply");
-  return std::move(**reply);
+  while (wait_readable(launcher.descriptor(), kPatience)) {
+    auto reply = launcher.receive();
+    if (!reply) return failure(std::move(reply).error());
+    if (*reply) return std::move(**reply);  // else it was word of no request
+  }
+  return failure(ErrorCode::kTimedOut, "no reply");
 }
 
 Result<Event> wait_event(Environment& environment) {

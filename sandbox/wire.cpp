@@ -15,6 +15,7 @@ enum class Kind : std::uint8_t {
   kCannotStart,
   kMade,
   kRefused,
+  kLost,
   kProgram = 32,
   kKill,
   kSignal,
@@ -157,6 +158,7 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
 
 std::string encode(const LauncherMessage& message) {
   return std::visit(Overloaded{
+                        [](const Lost& lost) { return Writer(Kind::kLost).text(lost.why).take(); },
                         [](const Ready& ready) { return Writer(Kind::kReady).text(ready.why_tmp_is_memory).take(); },
                         [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).take(); },
                         [](const Made& m) {
@@ -180,6 +182,8 @@ std::string encode(const LauncherMessage& message) {
 std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
   Reader reader(bytes);
   switch (static_cast<Kind>(reader.byte())) {
+    case Kind::kLost:
+      return whole<LauncherMessage>(reader, Lost{.why = reader.text()});
     case Kind::kReady:
       return whole<LauncherMessage>(reader, Ready{.why_tmp_is_memory = reader.text()});
     case Kind::kCannotStart: {

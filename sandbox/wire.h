@@ -44,6 +44,10 @@ struct Ready {
 struct CannotStart {
   std::string message;
 };
+// The launcher ended, and every environment with it; another one is being started. Ready or the end follow.
+struct Lost {
+  std::string why;
+};
 // Descriptors: control, process, log, then memory.stat and the cgroup's directory if has_cgroup, then the freezer's file
 // unless it is done by signals.
 struct Made {
@@ -56,7 +60,7 @@ struct Refused {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
 };
-using LauncherMessage = std::variant<Ready, CannotStart, Made, Refused>;
+using LauncherMessage = std::variant<Ready, CannotStart, Made, Refused, Lost>;
 
 // Daemon to init; a Program means: start it.
 struct Kill {};

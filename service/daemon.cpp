@@ -65,6 +65,11 @@ std::size_t raise_descriptor_limit() {
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
+std::uint64_t host_memory_mb() {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) >>
+         20;
+}
+
 struct Ground {
   Fd data;
   Fd runtime;
@@ -234,6 +239,7 @@ int run_daemon(const Settings& settings) {
   options.limits.concurrency_max = settings.concurrency_max;
   options.limits.environments_max =
       std::max<std::size_t>(1, std::min<std::size_t>(environments_by_descriptors, 10'000));
+  options.limits.memory_mb_max = host_memory_mb() * settings.memory_overcommit;
   options.limits.reuse_grace_max = settings.reuse_grace;
   options.limits.idle_max = settings.idle_max;
   options.limits.freeze_after = settings.freeze_after;

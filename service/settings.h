@@ -36,6 +36,7 @@ struct Settings {
   std::size_t connections_max = 1024;             // of clients, at once
   bool allow_nearest_python = false;              // run python3.N on another 3.x of the host if N is not there
 
+  std::uint32_t memory_overcommit = 8;   // environments may have this many times the host's memory together
   std::uint32_t blank_environments = 4;  // environments without a function that are kept ready
   std::uint32_t shared_memory_mb = 0;    // size of each environment's /dev/shm; 0 = none, as on AWS
 

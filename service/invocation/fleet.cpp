@@ -86,6 +86,28 @@ void Fleet::start(std::function<void()> launcher_lost) {
   asio::co_spawn(context_, watch_launcher(), asio::detached);
 }
 
+void Fleet::lose_all() {
+  std::vector<EnvironmentId> all;
+  all.reserve(environments_.size());
+  for (const auto& [id, living] : environments_) all.push_back(EnvironmentId{id});
+  for (const auto id : all) environment_gone(id);
+}
+
+// What was asked and not answered may have died with the launcher, or still wait for the next one.
+void Fleet::ask_again_after_loss() {
+  std::vector<EnvironmentId> lost;
+  unrequested_.clear();
+  for (const auto& [id, living] : environments_) {
+    if (living.is_made) {
+      lost.push_back(EnvironmentId{id});
+    } else {
+      unrequested_.push_back(EnvironmentId{id});
+    }
+  }
+  for (const auto id : lost) environment_gone(id);
+  send_requests();
+}
+
 asio::awaitable<void> Fleet::watch_launcher() {
   for (;;) {
     auto [error] = co_await launcher_watch_.async_wait(asio::posix::stream_descriptor::wait_read, kUse);
@@ -94,20 +116,24 @@ asio::awaitable<void> Fleet::watch_launcher() {
       auto reply = launcher_.receive();
       if (!reply) {
         spdlog::critical("the launcher is gone: {}", reply.error().message());
-        std::vector<EnvironmentId> all;
-        all.reserve(environments_.size());
-        for (const auto& [id, living] : environments_) all.push_back(EnvironmentId{id});
-        for (const auto id : all) environment_gone(id);
+        lose_all();
         if (launcher_lost_) launcher_lost_();
         co_return;
       }
       if (!*reply) break;
+      if ((*reply)->lost) {
+        spdlog::error("{}; it is started again, its environments are lost", (*reply)->environment.error().message());
+        ask_again_after_loss();
+        continue;
+      }
       send_requests();
       const auto environment = find(EnvironmentId{(*reply)->id});
       if (!environment) continue;  // given up meanwhile; closing the sandbox ends it
       if ((*reply)->environment) {
+        environments_.at((*reply)->id).is_made = true;
         environment->attach(std::move(*(*reply)->environment));
-      } else {
+      } else if ((*reply)->environment.error().code() !=
+                 ErrorCode::kConflict) {  // asked twice: the other answer counts
         spdlog::error("an environment could not be made: {}", (*reply)->environment.error().message());
         environment_gone(environment->id());
       }
@@ -136,7 +162,9 @@ VersionId Fleet::learn_version(const std::shared_ptr<const catalogue::Function>&
   if (!version.function) {
     version.function = function;
     instances_[function->instance].insert(id);
-    dispatcher_.add_version({.id = id, .timeout = std::chrono::seconds(function->settings.timeout_seconds)});
+    dispatcher_.add_version({.id = id,
+                             .memory_mb = static_cast<std::uint64_t>(function->settings.memory_mb),
+                             .timeout = std::chrono::seconds(function->settings.timeout_seconds)});
   }
   return id;
 }

@@ -66,6 +66,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
     EnvironmentPointer environment;
     std::shared_ptr<const catalogue::Function> function;
     dispatch::VersionId version{};
+    bool is_made = false;   // the launcher has answered
     std::string temporary;  // name below temporary_directory, to be removed
   };
 
@@ -93,6 +94,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   void send_requests();
   Result<void> request_environment(dispatch::EnvironmentId id, Living& living);
   Result<void> use_host_paths(dispatch::EnvironmentId id, Living& living, sandbox::EnvironmentSpec& spec);
+  void lose_all();
+  void ask_again_after_loss();
   void forget_environment(dispatch::EnvironmentId id);
   EnvironmentPointer find(dispatch::EnvironmentId id) const;
   void arm_timer();

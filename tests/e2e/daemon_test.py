@@ -137,6 +137,55 @@ class End(DaemonTest):
         self.assertEqual(service.process.wait(30), 0)
 
 
+class LauncherDies(DaemonTest):
+    """The one privileged part is killed while functions run."""
+
+    def launcher(self, service):
+        """Pid of the launcher proper: the child of its keeper, which is the service's child."""
+        children = lambda pid: [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        for child in children(service.process.pid):
+            if Path(f"/proc/{child}/comm").read_text().startswith("ogni-launcher"):
+                return wait_until(lambda: children(child), "the launcher runs")[0]
+        raise AssertionError("there is no launcher")
+
+    def test_calls_in_flight_fail_and_the_next_ones_are_served(self):
+        service = self.start("--log-level", "info")
+        service.deploy("slow", functions.bash_handler("if [[ $EVENT == *wait* ]]; then sleep 60; fi; echo 7"), Timeout=90)
+        self.assertEqual(service.invoke("slow").json, 7)
+        for _ in range(2):
+            before = {pid for pid, _ in service.family()}
+            client = service.make_client()
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                call = pool.submit(service.http, "POST", "/2015-03-31/functions/slow/invocations", b'"wait"')
+                wait_until(lambda: any(Path(f"/proc/{pid}/comm").read_text().strip() == "sleep"
+                                       for pid, _ in service.family()), "the function sleeps")
+                os.kill(self.launcher(service), signal.SIGKILL)
+                status, _, body = call.result(timeout=60)
+            self.assertEqual(status, 500)
+            self.assertIn(b"could not run the function", body)
+            self.assertEqual(service.invoke("slow", client=client).json, 7)
+        self.assertIn("the launcher died: killed by signal 9", service.messages())
+        self.assertIn("started again", service.messages())
+        self.assertEqual(service.stop(), 0)
+
+
+class Memory(DaemonTest):
+    def test_environments_beyond_the_memory_of_the_host_are_refused(self):
+        total_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+        fit = total_mb // 10240
+        if fit > 12:
+            self.skipTest("the host has too much memory")
+        service = self.start("--memory-overcommit", "1")
+        service.deploy("large", functions.bash_handler("sleep 4; echo 1"), Timeout=60, MemorySize=10240)
+        service.deploy("small", functions.bash_handler("echo 2"), MemorySize=128)
+        with concurrent.futures.ThreadPoolExecutor(fit + 1) as pool:
+            path = "/2015-03-31/functions/large/invocations"
+            answers = list(pool.map(lambda _: service.http("POST", path, b"{}"), range(fit + 1)))
+        self.assertEqual(sorted(status for status, _, _ in answers), [200] * fit + [429])
+        self.assertIn(b"Rate Exceeded", next(body for status, _, body in answers if status == 429))
+        self.assertEqual(service.invoke("small").json, 2)
+
+
 class Refusals(DaemonTest):
     def test_two_daemons_never_share_a_directory(self):
         service = self.start()

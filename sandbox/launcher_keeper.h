@@ -1,0 +1,14 @@
+// Starts the launcher again when it dies.
+//
+// Only who is root can do that, and the daemon is not any more. So the launcher's program first becomes this keeper, which
+// does nothing but wait for its child, the launcher proper. Both have the daemon's socket; the keeper says over it that
+// every environment is lost, and the next launcher sweeps what the last one left, and says that it is ready.
+#pragma once
+
+namespace ogni::sandbox {
+
+// Runs `launcher` in a child. Returns the exit status of the process: when the launcher has ended by itself, or has died
+// too often. All signals are blocked.
+int keep_launcher(int (*launcher)(int count, char** arguments), int count, char** arguments);
+
+}  // namespace ogni::sandbox
