@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "service/managed_runtimes.h"
 
 namespace ogni::service {
 namespace {
@@ -58,10 +59,16 @@ ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& setti
   if (runtime.starts_with(kPython)) {
     if (is_installed(runtime) || (settings.allow_nearest_python && !pythons.empty())) return {};
   }
+  if (!runtime.starts_with(kPython) && !managed_interpreter(runtime).empty()) return {};
   std::string here = "provided.al2023, provided.al2";
   for (const std::string& python : pythons) here += ", " + python;
+  for (const std::string_view other : {"nodejs", "ruby", "java"}) {
+    if (!managed_interpreter(other).empty()) here += ", " + std::string(other);
+  }
   std::string message = "The runtime " + std::string(runtime) + " is not available on this host. It has: " + here + ".";
-  if (!runtime.starts_with(kPython)) {
+  if (is_managed_runtime(runtime)) {
+    message += " It needs " + managed_interpreter_words(runtime) + ".";
+  } else {
     message += " Any other language runs as a custom runtime (provided.al2023) with a bootstrap.";
   }
   return refuse(ErrorType::kInvalidParameterValue, std::move(message));

@@ -22,8 +22,8 @@ inline constexpr std::string_view kRuntimes[] = {
     "provided.al2",  "provided.al2023",
 };
 
-// Accepts custom runtimes, and python3.N where /usr/bin/python3.N is (or any, with allow_nearest_python): interpreters
-// come from /usr/bin only. Errors: kInvalidParameterValue with AWS's words for unknown and retired runtimes, and naming
+// Accepts custom runtimes, python3.N where /usr/bin/python3.N is (or any, with allow_nearest_python), and nodejsN.x,
+// rubyN.N and javaN where this host has the language (managed_runtimes.h): interpreters come from /usr only. Errors: kInvalidParameterValue with AWS's words for unknown and retired runtimes, and naming
 // what this host has for the others.
 [[nodiscard]] ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings);
 

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "service/api/testing.h"
+#include "service/managed_runtimes.h"
 
 namespace ogni::service {
 namespace {
@@ -55,8 +56,8 @@ TEST_F(ApiTest, RefusesMembersOutOfTheModelInAwsWords) {
       {with(good, "Runtime", "python3.7"),
        "400 InvalidParameterValueException: The runtime parameter of python3.7 is no longer supported for creating or "
        "updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."},
-      {with(good, "Runtime", "nodejs22.x"),
-       "400 InvalidParameterValueException: The runtime nodejs22.x is not available on this host. It has: "
+      {with(good, "Runtime", "dotnet8"),
+       "400 InvalidParameterValueException: The runtime dotnet8 is not available on this host. It has: "
        "provided.al2023, provided.al2"},
       {with(good, "Runtime", nullptr),
        "400 InvalidParameterValueException: Runtime and Handler are mandatory parameters for functions created with "
@@ -158,6 +159,20 @@ TEST_F(ApiTest, AcceptsThePythonOfThisHostOnly) {
       EXPECT_EQ(reply.status, 201) << runtime;
     } else {
       EXPECT_TRUE(refusal(reply).find("python3." + std::to_string(present)) != std::string::npos) << reply.body;
+    }
+  }
+}
+
+TEST_F(ApiTest, AcceptsOtherManagedRuntimesWhereThisHostHasTheLanguage) {
+  start();
+  const std::pair<const char*, const char*> cases[] = {
+      {"nodejs22.x", "/usr/bin/node"}, {"ruby3.3", "/usr/bin/ruby"}, {"java21", "/usr/bin/java"}};
+  for (const auto& [runtime, interpreter] : cases) {
+    const Reply reply = create(with(new_function(std::string(runtime, 4)), "Runtime", json::string(runtime)));
+    if (!managed_interpreter(runtime).empty()) {
+      EXPECT_EQ(reply.status, 201) << reply.body;
+    } else {
+      EXPECT_NE(refusal(reply).find(std::string("It needs ") + interpreter + "."), std::string::npos) << reply.body;
     }
   }
 }

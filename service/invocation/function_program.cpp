@@ -1,19 +1,34 @@
 #include "service/invocation/function_program.h"
 
-#include <unistd.h>
-
 #include <map>
 
+#include "service/managed_runtimes.h"
+
 namespace ogni::service {
-
-bool is_managed_runtime(const std::string& runtime) { return runtime.starts_with("python"); }
-
 namespace {
 
-// The interpreter of this version; where the service was told to allow the nearest, the host's own python3.
+// Of this version; where the service was told to allow the nearest, the host's own python3.
 std::string interpreter_of(const std::string& runtime) {
-  const std::string exact = "/usr/bin/" + runtime;
-  return ::access(exact.c_str(), X_OK) == 0 ? exact : "/usr/bin/python3";
+  std::string found = managed_interpreter(runtime);
+  return found.empty() ? "/usr/bin/python3" : found;
+}
+
+// Where the libraries of the function and of its layers are, as AWS tells each language.
+void set_library_paths(const std::string& runtime, const FunctionPaths& paths,
+                       std::map<std::string, std::string>& variables) {
+  const std::string& opt = paths.layers_root;
+  if (runtime.starts_with("python")) variables["PYTHONPATH"] = paths.runtime_root;
+  if (runtime.starts_with("nodejs")) {
+    const std::string version = runtime.substr(6, runtime.find('.') - 6);
+    variables["NODE_PATH"] = opt + "/nodejs/node" + version + "/node_modules:" + opt +
+                             "/nodejs/node_modules:" + paths.runtime_root + "/node_modules:" + paths.runtime_root +
+                             ":" + paths.task_root;
+  }
+  if (runtime.starts_with("ruby")) {
+    const std::string version = runtime.substr(4) + ".0";
+    variables["GEM_PATH"] = paths.task_root + "/vendor/bundle/ruby/" + version + ":" + opt + "/ruby/gems/" + version;
+    variables["RUBYLIB"] = paths.task_root + ":" + paths.runtime_root + "/lib:" + opt + "/ruby/lib";
+  }
 }
 
 }  // namespace
@@ -41,7 +56,7 @@ sandbox::Program make_program(const catalogue::Function& function, const Functio
   variables["AWS_XRAY_DAEMON_ADDRESS"] = "169.254.100.1:2000";
   variables["_AWS_XRAY_DAEMON_ADDRESS"] = "169.254.100.1";
   variables["_AWS_XRAY_DAEMON_PORT"] = "2000";
-  if (managed) variables["PYTHONPATH"] = paths.runtime_root;
+  if (managed) set_library_paths(settings.runtime, paths, variables);
   if (paths.temporary != "/tmp") variables["TMPDIR"] = paths.temporary;
 
   if (settings.environment) {

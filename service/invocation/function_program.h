@@ -23,9 +23,6 @@ struct FunctionPaths {
   std::string runtime_api = "127.0.0.1:9001";
 };
 
-// "python3.N": answered by Ogni's own bootstrap in /var/runtime and the host's interpreter.
-bool is_managed_runtime(const std::string& runtime);
-
 sandbox::Program make_program(const catalogue::Function& function, const FunctionPaths& paths,
                               const protocol::Home& home, const std::string& log_stream);
 
