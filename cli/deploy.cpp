@@ -125,7 +125,8 @@ void add_deploy(CLI::App& app, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("deploy", "Create a function from a folder, or update it");
   command->add_option("DIR", options->path, "The folder with the code, or a zip of it")->required();
   command->add_option("--name", options->name, "Name of the function (default: of the folder)");
-  command->add_option("--runtime", options->runtime, "provided.al2023, python3.N (default: guessed)");
+  command->add_option("--runtime", options->runtime,
+                      "provided.al2023, python3.N, nodejsN.x, rubyN.N, javaN (default: guessed)");
   command->add_option("--handler", options->handler, "FILE.FUNCTION (default: guessed)");
   command->add_option("--memory", options->memory_mb, "Memory in MB (default 128)")
       ->check(CLI::Range(limits::kMemoryMbMin, limits::kMemoryMbMax))

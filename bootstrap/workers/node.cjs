@@ -239,6 +239,7 @@ function serve(handler, { fields, event }, next) {
   if (handler[STREAMING]) return serveStream(handler, argument, context, succeed, refuse, end);
 
   const callback = (error, value) => {
+    process.removeAllListeners('beforeExit');
     if (error !== null && error !== undefined) return refuse(error);
     if (!context.callbackWaitsForEmptyEventLoop) return succeed(value);
     process.once('beforeExit', () => succeed(value));

@@ -1,4 +1,5 @@
 #include "service/invocation/fleet.h"
+#include "service/managed_runtimes.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
