@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -63,6 +64,18 @@ class Languages(unittest.TestCase):
         self.assertIn("Not run on that machine: None (no-such-compiler not found (Debian: none)).", text)
         self.assertIn('Failed: Wrong ({"name":"World"}: {"message":"Goodbye"} instead of', text)
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"), text)
+
+    def test_each_example_is_explained_and_its_packages_are_known(self):
+        known = {line.split()[1] for line in (SOURCE / "scripts" / "packages").read_text().splitlines()
+                 if line.startswith(("build ", "test ", "language "))}
+        manifests = sorted((SOURCE / "examples").glob("*/example.toml"))
+        self.assertGreater(len(manifests), 40)
+        for manifest in manifests:
+            with self.subTest(manifest.parent.name):
+                self.assertTrue((manifest.parent / "README.md").read_text().startswith("# "))
+                self.assertEqual(json.loads((manifest.parent / "event.json").read_text()), {"name": "World"})
+                packages = tomllib.loads(manifest.read_text()).get("packages", [])
+                self.assertEqual([name for name in packages if name not in known], [])
 
     def test_an_unknown_folder_is_refused_with_those_that_there_are(self):
         done = run("--only", "klingon")
