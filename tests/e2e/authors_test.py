@@ -120,14 +120,24 @@ class Authors(InstalledTest):
         self.assertEqual(self.service.invoke("demo", b'"throw"').json,
                          {"errorMessage": "thrown", "errorType": "std::runtime_error", "stackTrace": []})
 
+    def flags(self, package):
+        settings = next(self.prefix.glob("lib/**/ogni.pc")).parent
+        return self.run_well("pkg-config", "--cflags", "--libs", package,
+                             env={**os.environ, "PKG_CONFIG_PATH": str(settings)}).split()
+
+    def test_typed_events_through_pkg_config(self):
+        place = self.project("typed", {"main.cpp": TYPED, "zip/limits/most.txt": "2\n"})
+        self.run_well("clang++-19", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-static", "-o",
+                      str(place / "zip" / "bootstrap"), str(place / "main.cpp"), *self.flags("ogni-events"))
+        self.service.ogni("deploy", str(place / "zip"), "--name", "typed")
+        answer = self.service.invoke("typed", {"Records": [{"messageId": "m", "body": "abc"}]})
+        self.assertEqual(answer.json, {"batchItemFailures": [{"itemIdentifier": "m"}]})
+
     def test_c_through_pkg_config(self):
         place = self.project("in-c", {"main.c": IN_C})
         (place / "zip").mkdir()
-        settings = next(self.prefix.glob("lib/**/ogni.pc")).parent
-        flags = self.run_well("pkg-config", "--cflags", "--libs", "ogni",
-                              env={**os.environ, "PKG_CONFIG_PATH": str(settings)}).split()
         self.run_well("clang-19", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-static", "-o",
-                      str(place / "zip" / "bootstrap"), str(place / "main.c"), *flags)
+                      str(place / "zip" / "bootstrap"), str(place / "main.c"), *self.flags("ogni"))
         self.service.ogni("deploy", str(place / "zip"), "--name", "in-c")
         answer = self.service.invoke("in-c", b"{}")
         self.assertEqual(answer.body.decode(), answer.request_id)
