@@ -213,9 +213,33 @@ def measure_cold(table, mode, service, options):
             table.add(mode, f"  of which initialisation {name} p50", statistics.median(inits), "ms")
 
 
+def measure_runtime(table, mode, prefix, options):
+    """The library for functions: programs against a minimal Runtime API server, beside bare sockets and an empty program."""
+    programs = options.bin / "benchmarks"
+    echoes = {"C++": programs / "echo_cpp", "C": programs / "echo_c", "C, musl": programs / "echo_c_musl"}
+    if os.environ.get("AWS_LAMBDA_CPP_ECHO"):
+        echoes["aws-lambda-cpp"] = pathlib.Path(os.environ["AWS_LAMBDA_CPP_ECHO"]).resolve()
+    given = [f"{name}={path}" for name, path in echoes.items() if path.exists()]
+    command = [*prefix, str(programs / "runtime_programs"), "--json", "--empty", str(programs / "sandbox_bench_noop")]
+    measured = run_json(command + given, 300)
+    table.add(mode, "Runtime API on bare sockets", measured["bare_rate"], "/s")
+    table.add(mode, "empty program, start to end", measured["empty_us"], "us")
+    for row in measured["programs"]:
+        ours = row["name"] != "aws-lambda-cpp"
+        table.add(mode, f"function in {row['name']}, warm", row["rate"], "/s", measured["bare_rate"],
+                  "at least 20,000 /s and 0.9" if ours and mode.startswith("pinned") else None)
+        above = row["first_poll_us"] - measured["empty_us"]
+        table.add(mode, "  start to first poll, above empty", above, "us", target="under 500" if ours else None)
+        table.add(mode, "  size", row["bytes"] / 1000, "kB",
+                  target={"C++": "under 1,000", "C, musl": "under 150"}.get(row["name"]))
+
+
 def measure_mode(table, mode, prefix, options):
     programs = options.bin / "benchmarks"
     print(f"\n{mode}")
+    measure_runtime(table, mode, prefix, options)
+    if options.only == "runtime":
+        return
     floor = {}
     for row in run_json([*prefix, str(programs / "floor"), "--json", "--requests", str(options.requests)], 300):
         floor[row["name"].split()[0], row["connections"], row["payload_bytes"]] = row
@@ -271,6 +295,7 @@ def main():
     parser.add_argument("--functions", type=int, default=1000, help="functions of the full catalogue")
     parser.add_argument("--isolation", help="passed on to the service")
     parser.add_argument("--mode", choices=["both", "pinned", "free"], default="both")
+    parser.add_argument("--only", choices=["runtime"], help="the library for functions, without the service")
     parser.add_argument("--json", type=pathlib.Path, help="write the rows there as well")
     options = parser.parse_args()
     options.bin = options.bin.resolve()

@@ -26,5 +26,12 @@ for compiler in g++-12 clang++-14 clang++-19; do
     }
   done
 done
+for compiler in gcc-12 clang-14 clang-19; do
+  command -v "$compiler" >/dev/null || continue
+  for standard in c99 c17; do
+    "$compiler" "-std=$standard" -pedantic -fsyntax-only -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror \
+      -I"$root/runtime/include" "$root/runtime/echo.c" || failed=1
+  done
+done
 [ "$tried" -gt 0 ] || exit 77
 exit "$failed"
