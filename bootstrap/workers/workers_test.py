@@ -39,7 +39,7 @@ class Language:
     """What to expect of a language. `json`: events are decoded and results encoded, so both are JSON texts."""
 
     def __init__(self, name, extension, interpreters, *, json=False, syntax_error=")", custom_error=None, binary=True,
-                 stack="handler", handler="app.handler", any_bytes=True, stream_handler=None):
+                 stack="handler", handler="app.handler", any_bytes=True, stream_handler=None, slow=False):
         self.name = name
         self.extension = extension
         self.interpreters = interpreters
@@ -49,6 +49,7 @@ class Language:
         self.binary = binary
         self.stack = stack  # part of its stack trace
         self.handler = handler
+        self.slow = slow  # to start; tested by slow_workers_test.py
         self.stream_handler = stream_handler  # None: it does not stream
         self.any_bytes = any_bytes  # an event may hold NUL and what is no UTF-8
 
@@ -73,20 +74,21 @@ LANGUAGES = [
              stream_handler="app.handler"),
     Language("tcl", "tcl", ["tclsh8.7", "tclsh8.6", "tclsh"], syntax_error="proc handler {", custom_error="Custom",
              stack="handler"),
-    Language("r", "R", ["Rscript"], custom_error="Custom", stack="inner()"),
+    Language("r", "R", ["Rscript"], custom_error="Custom", stack="inner()", slow=True),
     Language("guile", "scm", ["guile-3.0", "guile"], syntax_error="(define", custom_error="Custom", stack="inner"),
     Language("sbcl", "lisp", ["sbcl"], syntax_error="(defun", custom_error="CUSTOM", stack="INNER"),
     Language("prolog", "pro", ["swipl"], syntax_error="handler(a, b", custom_error="Custom", stack="inner"),
-    Language("erlang", "erl", ["escript"], custom_error="Custom", stack="inner"),
-    Language("elixir", "ex", ["elixir"], syntax_error="defmodule App do", custom_error="App.Custom", stack="inner"),
+    Language("erlang", "erl", ["escript"], custom_error="Custom", stack="inner", slow=True),
+    Language("elixir", "ex", ["elixir"], syntax_error="defmodule App do", custom_error="App.Custom", stack="inner",
+             slow=True),
     Language("octave", "m", ["octave-cli"], syntax_error="function handler (", custom_error="Custom:failed",
-             stack="inner"),
+             stack="inner", slow=True),
     Language("racket", "rkt", ["racket"], syntax_error="#lang racket/base\n(define", custom_error="Custom",
-             stack="app.rkt"),
+             stack="app.rkt", slow=True),
     Language("java", "java", ["java"], json=True, syntax_error="class app {", custom_error="app$Custom",
-             stack="app.inner"),
+             stack="app.inner", slow=True),
     Language("gawk", "awk", ["gawk"], syntax_error="function handler(", custom_error="Custom", stack=""),
-    Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner"),
+    Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner", slow=True),
 ]
 
 
@@ -299,11 +301,18 @@ class WorkerCase:
             self.assertIn("absent", report["errorMessage"])
 
 
-for each in LANGUAGES:
-    if not os.environ.get("OGNI_LANGUAGES") or each.name in os.environ["OGNI_LANGUAGES"].split(","):
-        case = each.name.capitalize() + "Worker"
-        globals()[case] = type(case, (WorkerCase, unittest.TestCase), {"language": each, "__module__": __name__})
-del WorkerCase
+def cases(slow):
+    """A class of test cases per language."""
+    wanted = os.environ.get("OGNI_LANGUAGES", "")
+    return {
+        each.name.capitalize() + "Worker": type(each.name.capitalize() + "Worker", (WorkerCase, unittest.TestCase),
+                                                {"language": each, "__module__": __name__})
+        for each in LANGUAGES
+        if (each.name in wanted.split(",") if wanted else each.slow == slow)
+    }
+
+
+globals().update(cases(slow=False))
 
 
 if __name__ == "__main__":
