@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr std::size_t kShortBytes = 64 * 1024;  // what is larger is not to be had
+[[maybe_unused]] constexpr std::size_t kShortBytes = 64 * 1024;  // what is larger is not to be had
 thread_local bool memory_is_short = false;
 thread_local std::size_t allocations = 0;
 
