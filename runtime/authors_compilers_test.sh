@@ -12,7 +12,7 @@ includes=(-I"$root" -I"$root/runtime/include" -I"$root/runtime/aws/include")
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 for source in "$root"/runtime/events/*.cpp "$root"/runtime/aws/{runtime,logging}.cpp; do
-  case "$source" in *_test.cpp | *_fuzz.cpp) ;; *) echo "#include \"$source\"" ;; esac
+  case "$source" in *_test.cpp | *_bench.cpp | *_fuzz.cpp) ;; *) echo "#include \"$source\"" ;; esac
 done > "$work/all.cpp"
 
 tried=0 failed=0
