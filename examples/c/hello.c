@@ -13,32 +13,32 @@ static const char kName[] = "{\"name\":\"";
 static const char kFail[] = "{\"fail\":\"";
 
 // VALUE of {"name":"VALUE"} or {"fail":"VALUE"}, to be freed; NULL where the event is too short for that.
-static char *text_value(const char *event, size_t bytes) {
+static char* text_value(const char* event, size_t bytes) {
   const size_t start = strlen(kName);
   return bytes < start + 2 ? NULL : strndup(event + start, bytes - start - 2);
 }
 
-static bool begins(const char *event, const char *start) { return strncmp(event, start, strlen(start)) == 0; }
+static bool begins(const char* event, const char* start) { return strncmp(event, start, strlen(start)) == 0; }
 
 // Frees `text`, of which asprintf(3) has said the length.
-static int respond(ogni_runtime *runtime, char *text, int length) {
+static int respond(ogni_runtime* runtime, char* text, int length) {
   if (length < 0) return OGNI_FATAL;
   const int status = ogni_respond(runtime, text, (size_t)length, NULL);
   free(text);
   return status;
 }
 
-static int greet(ogni_runtime *runtime, const char *name) {
-  char *text;
+static int greet(ogni_runtime* runtime, const char* name) {
+  char* text;
   const int length = asprintf(&text, "{\"message\":\"Hello, %s!\"}", name);
   return respond(runtime, text, length);
 }
 
-static int answer(ogni_runtime *runtime) {
+static int answer(ogni_runtime* runtime) {
   size_t bytes;
-  const char *event = ogni_event(runtime, &bytes);
-  char *value = text_value(event, bytes);
-  char *text;
+  const char* event = ogni_event(runtime, &bytes);
+  char* value = text_value(event, bytes);
+  char* text;
   int length;
   int status;
   if (value != NULL && begins(event, kName)) {
@@ -59,7 +59,7 @@ static int answer(ogni_runtime *runtime) {
 }
 
 int main(void) {
-  ogni_runtime *runtime = ogni_open(NULL, NULL);
+  ogni_runtime* runtime = ogni_open(NULL, NULL);
   if (runtime == NULL) return 1;
   while (ogni_next(runtime) == OGNI_OK && answer(runtime) != OGNI_FATAL) {
   }
