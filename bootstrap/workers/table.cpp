@@ -4,6 +4,7 @@
 #include "embedded/elixir_worker.h"
 #include "embedded/erlang_worker.h"
 #include "embedded/gawk_worker.h"
+#include "embedded/gforth_worker.h"
 #include "embedded/guile_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
@@ -174,6 +175,12 @@ std::span<const Language> languages() {
        .arguments = {"-b", "-f", "{script}"},
        .file_name = "gawk.awk",
        .script = embedded::gawk_worker},
+      {.name = "gforth",
+       .extensions = {"fs", "fth", "4th"},
+       .interpreters = {"gforth-fast", "gforth"},
+       .arguments = {"{script}"},
+       .file_name = "gforth.fs",
+       .script = embedded::gforth_worker},
   };
   return kLanguages;
 }

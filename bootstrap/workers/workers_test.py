@@ -87,6 +87,8 @@ LANGUAGES = [
              stack="app.rkt", slow=True),
     Language("java", "java", ["java"], json=True, syntax_error="class app {", custom_error="app$Custom",
              stack="app.inner", slow=True),
+    Language("gforth", "fs", ["gforth"], syntax_error=": handler no-such-word ;", custom_error="Error",
+             stack="inner"),
     Language("gawk", "awk", ["gawk"], syntax_error="function handler(", custom_error="Custom", stack=""),
     Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner", slow=True),
 ]
