@@ -6,6 +6,7 @@
 #include "embedded/gawk_worker.h"
 #include "embedded/gforth_worker.h"
 #include "embedded/guile_worker.h"
+#include "embedded/julia_worker.h"
 #include "embedded/lua_worker.h"
 #include "embedded/node_worker.h"
 #include "embedded/octave_worker.h"
@@ -181,6 +182,12 @@ std::span<const Language> languages() {
        .arguments = {"{script}"},
        .file_name = "gforth.fs",
        .script = embedded::gforth_worker},
+      {.name = "julia",
+       .extensions = {"jl"},
+       .interpreters = {"julia"},
+       .arguments = {"--startup-file=no", "{script}"},
+       .file_name = "julia.jl",
+       .script = embedded::julia_worker},
   };
   return kLanguages;
 }

@@ -54,6 +54,9 @@ class Language:
         self.any_bytes = any_bytes  # an event may hold NUL and what is no UTF-8
 
     def interpreter(self):
+        own = os.environ.get("OGNI_" + self.name.upper())
+        if own:
+            return own
         return next((path for name in self.interpreters if (path := shutil.which(name))), None)
 
 
@@ -89,6 +92,7 @@ LANGUAGES = [
              stack="app.inner", slow=True),
     Language("gforth", "fs", ["gforth"], syntax_error=": handler no-such-word ;", custom_error="Error",
              stack="inner"),
+    Language("julia", "jl", ["julia"], syntax_error="function handler(", custom_error="Custom", stack="inner", slow=True),
     Language("gawk", "awk", ["gawk"], syntax_error="function handler(", custom_error="Custom", stack=""),
     Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner", slow=True),
 ]
@@ -122,6 +126,8 @@ class Bootstrap:
             "AWS_LAMBDA_LOG_STREAM_NAME": "2026/stream",
             **(variables or {}),
         }
+        if "OGNI_" + language.name.upper() in os.environ:  # an interpreter that is not in PATH
+            environment["OGNI_INTERPRETER"] = language.interpreter()
         self.log_path = self.directory / "log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([BOOTSTRAP], env=environment, cwd=task, stdin=subprocess.DEVNULL,
