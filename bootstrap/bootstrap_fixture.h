@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "runtime/test_server.h"
@@ -43,11 +45,8 @@ class BootstrapFixture : public testing::Test {
                   {"AWS_LAMBDA_LOG_STREAM_NAME", "stream"}};
   }
   void TearDown() override {
+    stop();
     server_.hang_up();
-    if (process_ > 0) {
-      ::kill(process_, SIGKILL);
-      ::waitpid(process_, nullptr, 0);
-    }
     std::filesystem::remove_all(directory_);
   }
 
@@ -94,6 +93,27 @@ class BootstrapFixture : public testing::Test {
     server_.send_status("202 Accepted");
     status = end();
     return report.value_or(Request{"nothing\r\n", log()});
+  }
+  // So that servers end with what they have started themselves; a program that does not is killed.
+  void stop() {
+    if (process_ <= 0) return;
+    ::kill(process_, SIGTERM);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (::waitpid(process_, nullptr, WNOHANG) == process_) {
+        process_ = -1;
+        return;
+      }
+      std::this_thread::yield();
+    }
+    ::kill(process_, SIGKILL);
+    end();
+  }
+  // The connection is closed last: a program that lives would come back and poll.
+  void kill_program() {
+    ::kill(process_, SIGKILL);
+    end();
+    server_.hang_up();
   }
   int end() {
     int status = -1;

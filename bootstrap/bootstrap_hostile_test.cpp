@@ -106,9 +106,7 @@ TEST_F(HostileTest, AProgramsChildrenAreKilledUnlessTheyShallBeKept) {
   start("hello");
   const pid_t first = process_of(invoke("1").body);
   EXPECT_TRUE(invokes_until([&] { return !is_running(first); }, "1"));
-  server_.hang_up();
-  ::kill(process_, SIGKILL);
-  end();
+  kill_program();
   variables_["OGNI_CHILDREN"] = "keep";
   start("hello");
   const pid_t kept = process_of(invoke("1").body);

@@ -267,9 +267,7 @@ TEST_F(HttpTest, IsSetUpByAFileBesideTheFunction) {
   start_server();
   EXPECT_EQ(Json::parse(invoke("1").body)["path"].text(), "/in");
 
-  server_.hang_up();
-  ::kill(process_, SIGKILL);
-  end();
+  kill_program();
   write("ogni.toml", "way = \"http\"\n[http]\nprot = 1\n");
   start("x");
   int status = 0;
