@@ -26,6 +26,8 @@ import tempfile
 import time
 import zipfile
 
+import environments
+
 LISTENING = "listening on http://127.0.0.1:"
 ROLE = "arn:aws:iam::000000000000:role/benchmark"
 TINY_BOOTSTRAP = b"#!/bin/sh\nexit 1\n"
@@ -187,13 +189,13 @@ class Table:
         print(f"  {name:<44} {value:>12,.1f} {unit:<5} {shown:<16} {target or ''}", flush=True)
 
 
-def measure_cold(table, mode, service, options):
-    for name, target in (("hello-cpp", "at most 10, toward 3"), ("hello-bash", None)):
+def measure_cold(table, mode, service, options, floor):
+    for name, target in (("hello-cpp", "at most 4, toward 2"), ("hello-bash", None)):
         times, inits = [], []
         for index in range(options.cold):
             service.retire_environments(name, index)
             times.append(service.invoke(name)[0])
-        table.add(mode, f"cold start {name} p50", statistics.median(times), "ms", target=target)
+        table.add(mode, f"cold start {name} p50", statistics.median(times), "ms", floor if target else None, target)
         table.add(mode, f"cold start {name} p99", percentile(times, 99), "ms")
         parts = service.cold_starts(name)[-options.cold:]
         steps = ("launcher: namespaces and trees", "sandbox: mounts, network, socket", "exec and runtime's initialisation")
@@ -249,6 +251,8 @@ def measure_mode(table, mode, prefix, options):
     table.add(mode, "floor, six messages, 64 connections", six64["rate"], "/s")
     table.add(mode, "floor, six messages, 1 MiB, p50", large["p50_us"], "us")
 
+    cold_floor = environments.measure_floor(table, mode, prefix, programs)
+
     data = pathlib.Path(tempfile.mkdtemp(prefix="ogni-bench-"))
     try:
         with Service(options, prefix, data / "data") as service:
@@ -276,7 +280,12 @@ def measure_mode(table, mode, prefix, options):
             echo = load(1, 1 << 20, max(10, options.requests // 50))
             table.add(mode, "1 MiB echo p50", echo["p50_us"], "us", large["p50_us"], "at most 1.5")
             table.add(mode, "daemon memory after load", service.rss_mb(), "MB")
-            measure_cold(table, mode, service, options)
+            measure_cold(table, mode, service, options, cold_floor)
+            echo_zip = zip_of({"bootstrap": (examples / "hello-cpp/bootstrap").read_bytes()})
+            before_kb = environments.available_kb()
+            environments.measure_rate(table, mode, service, lambda name: service.create(name, echo_zip), options.density)
+            environments.measure_density(table, mode, service, lambda: _tree(service._process.pid), before_kb,
+                                         options.density)
             tiny = zip_of({"bootstrap": TINY_BOOTSTRAP})
             for index in range(options.functions - 2):
                 service.create(f"function-{index}", tiny)
@@ -293,6 +302,7 @@ def main():
     parser.add_argument("--requests", type=int, default=20000, help="warm requests of each measurement")
     parser.add_argument("--cold", type=int, default=30, help="cold starts of each function")
     parser.add_argument("--functions", type=int, default=1000, help="functions of the full catalogue")
+    parser.add_argument("--density", type=int, default=1000, help="environments that exist at once")
     parser.add_argument("--isolation", help="passed on to the service")
     parser.add_argument("--mode", choices=["both", "pinned", "free"], default="both")
     parser.add_argument("--only", choices=["runtime"], help="the library for functions, without the service")

@@ -150,7 +150,8 @@ void EnvironmentMaker::serve_waiting() {
   std::map<std::uint64_t, std::size_t> wanted;  // disks, by size
   for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
     std::optional<TmpDisk> disk;
-    if (disks_) {
+    const bool wants_disk = disks_ && waiting->request.id != kTrialId;
+    if (wants_disk) {
       const std::uint64_t bytes = tmp_bytes_of(waiting->request);
       disk = disks_->take(bytes, ++wanted[bytes]);
       if (!disk && disks_->is_busy()) {
@@ -161,7 +162,7 @@ void EnvironmentMaker::serve_waiting() {
     }
     const Waiting asked = std::move(*waiting);
     waiting = waiting_.erase(waiting);
-    if (disks_ && !disk) {
+    if (wants_disk && !disk) {
       answers_.push_back(
           {.id = asked.request.id, .made = failure(ErrorCode::kIo, "no worker to make a disk for /tmp")});
       continue;
@@ -263,7 +264,14 @@ std::optional<std::chrono::milliseconds> EnvironmentMaker::clear_away() {
   for (int i = 0; i < count; ++i) {
     const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;  // a copy: epoll_event is packed
     if (id == kDisksKey) {
-      for (const auto& failed : disks_->collect()) fail_waiting(failed.bytes, failed.error);
+      for (const auto& failed : disks_->collect()) {
+        if (disks_->is_proven()) {
+          fail_waiting(failed.bytes, failed.error);
+        } else {
+          why_tmp_is_memory_ = failed.error.message();
+        }
+      }
+      if (!why_tmp_is_memory_.empty()) disks_.reset();
       continue;
     }
     const auto found = living_.find(id);

@@ -31,6 +31,9 @@ inline constexpr std::size_t kEnvironmentsMax = 10'000;
 // Of memory, of /tmp: far beyond what there is, and sums do not overflow.
 inline constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 50;
 
+// The launcher's own first environment; it does not wait for a disk.
+inline constexpr std::uint64_t kTrialId = UINT64_MAX - 1;
+
 // Everything a launcher is told when it is started.
 struct LauncherOptions {
   Strength strength = Strength::kNamespace;
@@ -77,7 +80,7 @@ class EnvironmentMaker {
 
   // The launcher cannot go on.
   bool broken() const { return mounts_ && mounts_->lost(); }
-  // Why /tmp is in memory; empty where it is not.
+  // Why /tmp is in memory; empty where it is not. May change once: when the first disk cannot be made.
   const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }
 
  private:

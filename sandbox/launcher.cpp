@@ -179,7 +179,10 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
       return LauncherReply{
           .id = 0, .environment = failure(ErrorCode::kUnavailable, "the launcher died: " + lost->why), .lost = true};
     }
-    if (std::holds_alternative<wire::Ready>(*said)) return receive();  // after a loss
+    if (auto* ready = std::get_if<wire::Ready>(&*said)) {  // after a loss, or there is news of /tmp
+      why_tmp_is_memory_ = std::move(ready->why_tmp_is_memory);
+      return receive();
+    }
     if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {
       return failure(ErrorCode::kUnavailable, "launcher: " + reason->message);
     }

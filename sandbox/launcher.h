@@ -93,7 +93,7 @@ class [[nodiscard]] Launcher {
   int descriptor() const { return socket_.get(); }
   // Of the launcher's keeper, whose child it is.
   pid_t pid() const { return pid_; }
-  // Why /tmp is in memory; empty where it is not.
+  // Why /tmp is in memory; empty where it is not. May change with receive(), once a first disk could not be made.
   const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }
 
   // Asks for an environment; the reply carries spec.id. Errors: kUnavailable when the launcher is gone; kLimit when

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/system.h"
@@ -30,7 +31,6 @@ namespace ogni::sandbox {
 
 namespace {
 
-constexpr std::uint64_t kTrialId = UINT64_MAX - 1;
 constexpr auto kTrialTimeMax = std::chrono::seconds(10);
 constexpr auto kQuiet = std::chrono::milliseconds(2);
 
@@ -131,7 +131,12 @@ Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
 void serve(EnvironmentMaker& maker) {
   std::optional<std::chrono::milliseconds> pause;
   bool stocked = false;
+  std::string why_tmp_is_memory = maker.why_tmp_is_memory();
   while (!maker.broken()) {
+    if (why_tmp_is_memory != maker.why_tmp_is_memory()) {
+      why_tmp_is_memory = maker.why_tmp_is_memory();
+      say(wire::Ready{.why_tmp_is_memory = why_tmp_is_memory});
+    }
     answer(maker);
     std::array<pollfd, 2> waiting = {{{.fd = kLauncherSocket, .events = POLLIN, .revents = 0},
                                       {.fd = maker.descriptor(), .events = POLLIN, .revents = 0}}};

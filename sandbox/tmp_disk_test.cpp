@@ -25,6 +25,7 @@ class TmpDiskTest : public ::testing::Test {
     options.blank_environments = 2;
     auto launcher = Launcher::start(options);
     if (!launcher) GTEST_SKIP() << "this host cannot have namespaces: " << launcher.error().message();
+    ASSERT_TRUE(make(*launcher, {.id = next_id(), .tmp_bytes = 512 * kMegabyte}));  // by then it is known
     if (!launcher->why_tmp_is_memory().empty()) GTEST_SKIP() << "no disks here: " << launcher->why_tmp_is_memory();
     launcher_.emplace(std::move(*launcher));
   }

@@ -23,7 +23,7 @@ namespace ogni::sandbox {
 class [[nodiscard]] TmpDisks {
  public:
   // `directory` is where images take up room. In a mount namespace like the host's, of which `host` is the descriptor.
-  // Blocks while it makes a first disk of `bytes`, to see that this host can. Errors say what it cannot.
+  // Begins a first disk of `bytes`. Errors: kIo.
   [[nodiscard]] static Result<TmpDisks> create(Fd directory, int host, std::uint64_t bytes);
   TmpDisks(TmpDisks&&) noexcept = default;
   TmpDisks& operator=(TmpDisks&&) = delete;  // would lose workers
@@ -36,6 +36,8 @@ class [[nodiscard]] TmpDisks {
   // Its environment has ended. Kept if it is clean and fewer than `keep` of its size are.
   void give_back(TmpDisk disk, std::size_t keep);
 
+  // A disk has been made: this host can.
+  bool is_proven() const { return proven_; }
   // Some disk is being made.
   bool is_busy() const { return !workers_.empty(); }
 
@@ -75,6 +77,7 @@ class [[nodiscard]] TmpDisks {
   std::map<std::uint64_t, Worker> workers_;
   std::uint64_t next_worker_ = 0;
   std::uint64_t uses_ = 0;
+  bool proven_ = false;
   Child closer_;
   Fd closing_;  // to the closer
 };

@@ -148,9 +148,6 @@ Result<Ground> prepare(const Settings& settings) {
   }
   if (!launcher) return failure(std::move(launcher).error());
   ground.launcher = std::move(*launcher);
-  if (ground.strength == sandbox::Strength::kNamespace && !ground.launcher->why_tmp_is_memory().empty()) {
-    spdlog::warn("the files that functions write to /tmp count as memory: {}", ground.launcher->why_tmp_is_memory());
-  }
   if (ground.strength == sandbox::Strength::kProcess && settings.isolation) {
     spdlog::warn("functions run WITHOUT ISOLATION, as processes of this host");
   }

@@ -84,6 +84,7 @@ Fleet::~Fleet() {
 
 void Fleet::start(std::function<void()> launcher_lost) {
   launcher_lost_ = std::move(launcher_lost);
+  say_where_tmp_is();
   asio::co_spawn(context_, watch_launcher(), asio::detached);
 }
 
@@ -92,6 +93,13 @@ void Fleet::lose_all() {
   all.reserve(environments_.size());
   for (const auto& [id, living] : environments_) all.push_back(EnvironmentId{id});
   for (const auto id : all) environment_gone(id);
+}
+
+void Fleet::say_where_tmp_is() {
+  const std::string& why = launcher_.why_tmp_is_memory();
+  if (why.empty() || said_where_tmp_is_ || options_.strength != sandbox::Strength::kNamespace) return;
+  said_where_tmp_is_ = true;
+  spdlog::warn("the files that functions write to /tmp count as memory: {}", why);
 }
 
 // What was asked and not answered may have died with the launcher, or still wait for the next one.
@@ -115,6 +123,7 @@ asio::awaitable<void> Fleet::watch_launcher() {
     if (error) co_return;
     for (;;) {
       auto reply = launcher_.receive();
+      say_where_tmp_is();
       if (!reply) {
         spdlog::critical("the launcher is gone: {}", reply.error().message());
         lose_all();

@@ -95,6 +95,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   Result<void> request_environment(dispatch::EnvironmentId id, Living& living);
   Result<void> use_host_paths(dispatch::EnvironmentId id, Living& living, sandbox::EnvironmentSpec& spec);
   void lose_all();
+  void say_where_tmp_is();
   void ask_again_after_loss();
   void forget_environment(dispatch::EnvironmentId id);
   EnvironmentPointer find(dispatch::EnvironmentId id) const;
@@ -118,6 +119,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   MemoryLooks memory_looks_;
   std::deque<dispatch::EnvironmentId> unrequested_;  // the launcher's queue was full
   std::uint64_t next_invocation_ = 1;
+  bool said_where_tmp_is_ = false;
   bool pumping_ = false;
   boost::asio::steady_timer timer_;
   std::optional<dispatch::TimePoint> armed_;
