@@ -92,6 +92,20 @@ Result<void> set_isolation(Settings& settings, const Words& words) {
   return {};
 }
 
+Result<void> set_network(Settings& settings, const Words& words) {
+  const std::string& word = words.front();
+  if (word == "loopback") {
+    settings.network = Settings::Network::kLoopback;
+  } else if (word == "tagged") {
+    settings.network = Settings::Network::kTagged;
+  } else if (word == "egress") {
+    settings.network = Settings::Network::kEgress;
+  } else {
+    return refuse(word, "loopback, tagged or egress");
+  }
+  return {};
+}
+
 Result<void> set_processor(Settings& settings, const Words& words) {
   const std::string& word = words.front();
   if (word != "weight" && word != "aws") return refuse(word, "weight or aws");
@@ -159,6 +173,9 @@ constexpr auto kRows = std::to_array<SettingRow>({
      set_number<&Settings::idle_max, 1, 86'400>},
     {"freeze-after", kNumber, "MS", "When an idle environment's processes are stopped (default 100; 0: at once)",
      set_number<&Settings::freeze_after, 0, kDayMs>},
+    {"network", kText, "REACH",
+     "What functions reach: loopback (default), tagged (other hosts, with tag ogni:network=egress) or egress (all)",
+     set_network},
     {"cpu", kText, "HOW", "weight: by memory, never idle (default); aws: one processor per 1,769 MB and no more",
      set_processor},
     {"activation-delay", kNumber, "MS", "How long new and changed functions stay Pending (default 0)",

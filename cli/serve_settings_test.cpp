@@ -63,7 +63,10 @@ reuse-grace = 0
 idle-timeout = 60
 freeze-after = 7
 cpu = "aws"
+network = "tagged"
 dev-shm = 64
+memory-overcommit = 2
+blank-environments = 0
 activation-delay = 20
 max-connections = 9
 allow-nearest-python = true
@@ -87,6 +90,7 @@ log-level = "debug"
   EXPECT_EQ(settings->reuse_grace, std::chrono::milliseconds(0));
   EXPECT_EQ(settings->freeze_after, std::chrono::milliseconds(7));
   EXPECT_TRUE(settings->processor_quota);
+  EXPECT_EQ(settings->network, service::Settings::Network::kTagged);
   EXPECT_EQ(settings->activation_delay, std::chrono::milliseconds(20));
   EXPECT_EQ(settings->connections_max, 9U);
   EXPECT_TRUE(settings->allow_nearest_python);
@@ -111,6 +115,7 @@ TEST(ServeSettings, WrongValuesNameTheirSourceAndSetting) {
                                                                {"idle-timeout", "soon"},
                                                                {"freeze-after", "-1"},
                                                                {"cpu", "all"},
+                                                               {"network", "all"},
                                                                {"isolation", "container"},
                                                                {"account", "123"},
                                                                {"region", "nowhere"},

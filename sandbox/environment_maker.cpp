@@ -197,6 +197,10 @@ Result<void> EnvironmentMaker::furnish(BlankEnvironment& blank, const Waiting& a
   if (request.has_task) code.task = asked.descriptors[0].get();
   if (request.has_runtime) code.runtime = asked.descriptors[codes - 1].get();
   code.layers = std::span(asked.descriptors).subspan(codes);
+  code.name_servers = request.egress;
+  if (request.egress) {
+    if (auto opened = open_way_out(blank); !opened) return failure(std::move(opened).error().within("network"));
+  }
   auto trees = mounts_->take_trees(code);
   if (!trees) return failure(std::move(trees).error());
   if (disk) {
@@ -206,6 +210,16 @@ Result<void> EnvironmentMaker::furnish(BlankEnvironment& blank, const Waiting& a
   }
   return send_trees(blank.lifeline.get(), *trees,
                     {.tmp_bytes = tmp_bytes_of(request), .shared_memory_bytes = options_.shared_memory_bytes});
+}
+
+Result<void> EnvironmentMaker::open_way_out(const BlankEnvironment& blank) {
+  if (!is_root_) return failure(ErrorCode::kUnavailable, "a way out needs root");
+  if (!egress_) {
+    auto egress = Egress::create(options_.tag, mounts_->host());
+    if (!egress) return failure(std::move(egress).error());
+    egress_.emplace(std::move(*egress));
+  }
+  return egress_->connect(blank.slot, blank.init.pid);
 }
 
 Result<EnvironmentMaker::Made> EnvironmentMaker::make(const Waiting& asked, std::optional<TmpDisk> disk) {

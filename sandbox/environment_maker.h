@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "base/system.h"
 #include "sandbox/blank_environments.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/egress.h"
 #include "sandbox/init.h"
 #include "sandbox/kernel.h"
 #include "sandbox/launcher.h"
@@ -104,6 +106,7 @@ class EnvironmentMaker {
   void fail_waiting(std::uint64_t tmp_bytes, const Error& error);
   Result<Made> make(const Waiting& asked, std::optional<TmpDisk> disk);
   Result<void> furnish(BlankEnvironment& blank, const Waiting& asked, const std::optional<TmpDisk>& disk);
+  Result<void> open_way_out(const BlankEnvironment& blank);
   Result<Made> let_live(std::uint64_t id, BlankEnvironment blank, std::optional<TmpDisk> disk);
   // Process environments: ends what an init that was killed left to us. True while some is left.
   bool kill_orphans();
@@ -111,6 +114,8 @@ class EnvironmentMaker {
 
   LauncherOptions options_;
   Fd happened_;
+  bool is_root_ = ::geteuid() == 0;  // before the user namespace of an ordinary user, where everybody is
+  std::optional<Egress> egress_;     // since the first environment that wanted it
   std::size_t environments_max_ = kEnvironmentsMax;
   std::optional<MountNamespaces> mounts_;
   // On the heap: the blank environments refer to it.

@@ -88,9 +88,13 @@ Result<void> become_environment_root(const Trees& trees, const Fd& proc, const S
     const char* path;
   };
   const std::array places = {
-      Place{trees.task, "var/task"},    Place{trees.runtime, "var/runtime"},
-      Place{trees.opt, "opt"},          Place{trees.tmp ? trees.tmp : *tmp, "tmp"},
-      Place{*shared_memory, "dev/shm"}, Place{proc, "proc"},
+      Place{trees.task, "var/task"},
+      Place{trees.runtime, "var/runtime"},
+      Place{trees.opt, "opt"},
+      Place{trees.tmp ? trees.tmp : *tmp, "tmp"},
+      Place{*shared_memory, "dev/shm"},
+      Place{proc, "proc"},
+      Place{trees.name_servers, "etc/resolv.conf"},
   };
   for (const Place& place : places) {
     if (!place.tree) continue;

@@ -135,6 +135,14 @@ Result<void> disks() {
   return {};
 }
 
+Result<void> way_out() {
+  if (!is_root()) return failure(ErrorCode::kUnavailable, "only a service that is started as root has one");
+  for (const char* path : {"/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"}) {
+    if (::access(path, X_OK) == 0) return {};
+  }
+  return failure(ErrorCode::kNotFound, "nft is not there (apt install nftables)");
+}
+
 // A launcher and one environment, until it listens.
 Result<void> try_environment(Strength strength, int program) {
   Launcher::Options options;
@@ -180,6 +188,9 @@ HostReport probe_host(int program) {
   add_cgroups(report);
 
   report.findings.push_back(find("disks for /tmp", disks(), "what a function writes to /tmp is not counted as memory"));
+
+  report.findings.push_back(find("way out", way_out(), "functions may reach other hosts (ogni serve --network tagged)",
+                                 ": functions reach their own loopback only"));
 
   const auto strongest = try_environment(Strength::kNamespace, program);
   report.findings.push_back(find("isolation \"namespace\"", strongest, "an environment was made and answered"));

@@ -53,6 +53,7 @@ struct TreesHeader {
   bool has_runtime = false;
   bool has_opt = false;
   bool has_tmp = false;
+  bool has_name_servers = false;
 };
 
 // Moves the descriptors to their places and closes every other one: the launcher's and other environments' ends.
@@ -120,6 +121,7 @@ Result<std::pair<Trees, Sizes>> receive_trees() {
   take(header.has_runtime, trees.runtime);
   take(header.has_opt, trees.opt);
   take(header.has_tmp, trees.tmp);
+  take(header.has_name_servers, trees.name_servers);
   return std::pair(std::move(trees), header.sizes);
 }
 
@@ -379,8 +381,9 @@ Result<void> send_trees(int lifeline, const Trees& trees, const Sizes& sizes) {
   header.has_runtime = static_cast<bool>(trees.runtime);
   header.has_opt = static_cast<bool>(trees.opt);
   header.has_tmp = static_cast<bool>(trees.tmp);
+  header.has_name_servers = static_cast<bool>(trees.name_servers);
   std::vector<int> descriptors = {trees.root.get()};
-  for (const Fd* tree : {&trees.task, &trees.runtime, &trees.opt, &trees.tmp}) {
+  for (const Fd* tree : {&trees.task, &trees.runtime, &trees.opt, &trees.tmp, &trees.name_servers}) {
     if (*tree) descriptors.push_back(tree->get());
   }
   return send_message(lifeline, std::string_view(reinterpret_cast<const char*>(&header), sizeof header), descriptors);

@@ -143,6 +143,7 @@ Result<void> Launcher::request(const EnvironmentSpec& spec) {
       .tmp_bytes = spec.tmp_bytes,
       .processor_share = spec.processor_share,
       .processor_limit = spec.processor_limit,
+      .egress = spec.egress,
       .layers = static_cast<std::uint32_t>(spec.layers.size()),
   };
   std::vector<int> descriptors;

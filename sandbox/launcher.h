@@ -40,6 +40,7 @@ struct EnvironmentSpec {
   // Thousandths of a processor. Share: its weight beside other environments, 0 = average. Limit: never more, 0 = none.
   std::uint64_t processor_share = 0;
   std::uint64_t processor_limit = 0;
+  bool egress = false;  // kNamespace as root only: a way out to other hosts (egress.h)
   int task = -1;            // becomes /var/task
   std::vector<int> layers;  // merged into /opt in this order: later ones win
   int runtime = -1;         // becomes /var/runtime; -1 = empty

@@ -68,15 +68,26 @@ Result<MountNamespaces> MountNamespaces::create(bool shared_memory) {
   return MountNamespaces(std::move(*host), std::move(*code_mounts), std::move(*template_root), std::move(*lean));
 }
 
+// Empty where the host has none. A resolver on the host's loopback cannot be reached, those behind it can.
+Fd take_name_servers() {
+  for (const char* path : {"/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"}) {
+    auto tree = clone_tree(AT_FDCWD, path, Depth::kTopOnly);
+    constexpr auto kSealed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    if (tree && seal_tree(tree->get(), kSealed, Depth::kTopOnly)) return std::move(*tree);
+  }
+  return {};
+}
+
 Result<Trees> MountNamespaces::take_trees_and_stray(const CodeDirectories& code) {
   Trees trees;
   if (auto entered = enter(template_root_); !entered) return failure(std::move(entered).error());
   auto root = clone_template_root();
   if (!root) return failure(std::move(root).error().within("root"));
   trees.root = std::move(*root);
-  if (code.task < 0 && code.runtime < 0 && code.layers.empty()) return trees;
+  if (code.task < 0 && code.runtime < 0 && code.layers.empty() && !code.name_servers) return trees;
 
   if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
+  if (code.name_servers) trees.name_servers = take_name_servers();
   const auto take = [this](std::span<const int> descriptors, Fd& tree, std::string_view name) -> Result<void> {
     auto taken = code_mounts_.take(descriptors);
     if (!taken) return failure(std::move(taken).error().within(name));

@@ -20,6 +20,7 @@ struct CodeDirectories {
   int task = -1;
   int runtime = -1;
   std::span<const Fd> layers;
+  bool name_servers = false;  // the host's /etc/resolv.conf, for an environment with a way out
 };
 
 // Detached trees, sealed read-only, ready to be attached by an init. Empty where there is none.
@@ -29,6 +30,7 @@ struct Trees {
   Fd runtime;
   Fd opt;
   Fd tmp;  // empty: the init makes one in memory
+  Fd name_servers;
 };
 
 // Of what an environment has besides; in bytes. No /dev/shm if its size is 0.

@@ -135,6 +135,7 @@ std::string encode(const MakeEnvironment& request) {
       .number(request.processor_limit)
       .number(request.has_task)
       .number(request.has_runtime)
+      .number(request.egress)
       .number(request.layers)
       .take();
 }
@@ -151,6 +152,7 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
   request.processor_limit = reader.number_up_to(kProcessorsMax);
   request.has_task = reader.flag();
   request.has_runtime = reader.flag();
+  request.egress = reader.flag();
   request.layers = static_cast<std::uint32_t>(reader.number_up_to(kLayersMax));
   if (!reader.finished()) return std::nullopt;
   return request;

@@ -34,6 +34,7 @@ struct MakeEnvironment {
   std::uint64_t processor_limit = 0;
   bool has_task = false;
   bool has_runtime = false;
+  bool egress = false;
   std::uint32_t layers = 0;
 };
 

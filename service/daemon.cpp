@@ -151,6 +151,15 @@ Result<Ground> prepare(const Settings& settings) {
   if (ground.strength == sandbox::Strength::kProcess && settings.isolation) {
     spdlog::warn("functions run WITHOUT ISOLATION, as processes of this host");
   }
+  if (settings.network != Settings::Network::kLoopback) {
+    if (ground.strength == sandbox::Strength::kProcess) {
+      spdlog::warn("--network: functions that are processes of this host reach whatever it reaches");
+    } else if (::geteuid() != 0) {
+      return failure(ErrorCode::kUnavailable,
+                     "--network: only a service that is started as root can give functions a way out; leave it at "
+                     "loopback, or choose --isolation process, which has no walls");
+    }
+  }
   if (auto became = become(*identity); !became) return failure(std::move(became).error());
   return ground;
 }
@@ -241,6 +250,7 @@ int run_daemon(const Settings& settings) {
   options.limits.idle_max = settings.idle_max;
   options.limits.freeze_after = settings.freeze_after;
   options.processor_quota = settings.processor_quota;
+  options.network = settings.network;
   options.home = {.account = settings.account, .region = settings.region};
   options.runtime_directory = std::move(ground->runtime);
   options.temporary_directory = std::move(ground->temporary);

@@ -28,9 +28,13 @@ struct Settings {
   std::string user;
 
   std::size_t concurrency_max = 1000;
-  std::chrono::milliseconds reuse_grace{50};      // 0 = the letter of AWS: never wait
-  std::chrono::seconds idle_max{600};             // an environment that waits longer is shut down
-  std::chrono::milliseconds freeze_after{100};    // of idling: then nothing of an environment runs; 0 = at once
+  std::chrono::milliseconds reuse_grace{50};    // 0 = the letter of AWS: never wait
+  std::chrono::seconds idle_max{600};           // an environment that waits longer is shut down
+  std::chrono::milliseconds freeze_after{100};  // of idling: then nothing of an environment runs; 0 = at once
+  enum class Network { kLoopback, kTagged, kEgress };
+  // What functions reach besides their own loopback: nothing; other hosts if tagged ogni:network=egress; or other hosts
+  // unless tagged ogni:network=loopback.
+  Network network = Network::kLoopback;
   bool processor_quota = false;                   // 1,769 MB of memory are one processor, as AWS has it, and no more
   std::chrono::milliseconds activation_delay{0};  // how long a new or changed function stays Pending or InProgress
   std::size_t connections_max = 1024;             // of clients, at once

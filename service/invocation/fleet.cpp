@@ -344,6 +344,7 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
   // AWS: 1,769 MB of memory are one processor.
   spec.processor_share = static_cast<std::uint64_t>(settings.memory_mb) * 1000 / kMemoryMbPerProcessor;
   if (options_.processor_quota) spec.processor_limit = spec.processor_share;
+  spec.egress = options_.strength == sandbox::Strength::kNamespace && may_leave(*living.function);
   spec.task = task->get();
   if (is_managed_runtime(settings.runtime)) spec.runtime = options_.runtime_directory.get();
   if (options_.strength == sandbox::Strength::kProcess) {
@@ -358,6 +359,26 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
     layers.push_back(std::move(*tree));
   }
   return launcher_.request(spec);
+}
+
+// Whether a function reaches other hosts.
+bool Fleet::may_leave(const catalogue::Function& function) {
+  const auto tag = function.tags.find("ogni:network");
+  const bool wants = tag != function.tags.end() && tag->second == "egress";
+  switch (options_.network) {
+    case Settings::Network::kEgress:
+      return tag == function.tags.end() || tag->second != "loopback";
+    case Settings::Network::kTagged:
+      return wants;
+    case Settings::Network::kLoopback:
+      break;
+  }
+  if (wants && !std::exchange(told_of_network_, true)) {
+    spdlog::warn(
+        "{} is tagged ogni:network=egress but reaches its loopback only: start the service with --network tagged",
+        function.name);
+  }
+  return false;
 }
 
 // Where nothing is mounted, the function sees the host's paths.

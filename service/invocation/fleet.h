@@ -22,6 +22,7 @@
 #include "sandbox/launcher.h"
 #include "service/invocation/execution_environment.h"
 #include "service/invocation/invoker.h"
+#include "service/settings.h"
 
 namespace ogni::service {
 
@@ -30,6 +31,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   struct Options {
     sandbox::Strength strength = sandbox::Strength::kNamespace;
     dispatch::Limits limits;
+    Settings::Network network = Settings::Network::kLoopback;
     bool processor_quota = false;  // else processor time is shared out by weight alone
     protocol::Home home;
     Fd runtime_directory;    // holds the bootstrap of managed runtimes; becomes /var/runtime
@@ -97,6 +99,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   void lose_all();
   void say_where_tmp_is();
   void ask_again_after_loss();
+  bool may_leave(const catalogue::Function& function);
   void forget_environment(dispatch::EnvironmentId id);
   EnvironmentPointer find(dispatch::EnvironmentId id) const;
   void arm_timer();
@@ -121,6 +124,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::uint64_t next_invocation_ = 1;
   bool said_where_tmp_is_ = false;
   bool pumping_ = false;
+  bool told_of_network_ = false;
   boost::asio::steady_timer timer_;
   std::optional<dispatch::TimePoint> armed_;
   boost::asio::steady_timer sampler_;

@@ -483,6 +483,21 @@ def interfaces():
     return [name for _, name in socket.if_nameindex()]
 
 
+def gateway():
+    with open("/proc/net/route") as file:
+        for line in file.read().splitlines()[1:]:
+            fields = line.split()
+            if fields[1] == "00000000":
+                return socket.inet_ntoa(bytes.fromhex(fields[2])[::-1])
+    return None
+
+
+def own_address():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return probe.getsockname()[0]
+
+
 def listen(port, seconds):
     """Listens on every address; returns who came."""
     with socket.socket() as server:
