@@ -26,7 +26,8 @@ class Guide(InstalledTest):
                 files[f"cpp/{number}.cpp"] = program
                 # Those that run here are linked; for the others it would only take time.
                 kind = f"add_executable(p{number} " if "cassert" in program else f"add_library(p{number} OBJECT "
-                lines += [f"{kind}{number}.cpp)", f"target_link_libraries(p{number} PRIVATE ogni::events)"]
+                lines += [f"{kind}{number}.cpp)", f"target_link_libraries(p{number} PRIVATE ogni::events)",
+                          f"target_precompile_headers(p{number} REUSE_FROM headers)"]
                 if "cassert" in program:
                     lines += [f"add_custom_command(TARGET p{number} POST_BUILD COMMAND p{number})"]
         for number, program in enumerate(blocks("c")):
@@ -34,7 +35,11 @@ class Guide(InstalledTest):
             lines += [f"add_executable(c{number} {number}.c)", f"target_link_libraries(c{number} PRIVATE ogni::c)"]
         files["cpp/CMakeLists.txt"] = "\n".join([
             "cmake_minimum_required(VERSION 3.21)", "project(guide C CXX)", "find_package(ogni REQUIRED)",
-            "add_compile_options(-Wall -Wextra -Werror -UNDEBUG -O0)", *lines])
+            "add_compile_options(-Wall -Wextra -Werror -UNDEBUG -O0)",
+            # Read once: they are most of the work.
+            "add_library(headers OBJECT headers.cpp)", "target_link_libraries(headers PRIVATE ogni::events)",
+            "target_precompile_headers(headers PRIVATE <ogni/events.hpp> <ogni/log.hpp> <ogni/runtime.hpp>)", *lines])
+        files["cpp/headers.cpp"] = ""
         place = self.project("guide", files)
         self.build(place / "cpp")
         self.build(place / "first")

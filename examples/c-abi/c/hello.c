@@ -6,21 +6,21 @@
 #include <string.h>
 
 /* VALUE of an event that is {"NAME":"VALUE"}, still escaped as in JSON; NULL if it is another. To be freed. */
-static char *value_of(const char *event, size_t bytes, const char *start) {
+static char* value_of(const char* event, size_t bytes, const char* start) {
   const size_t before = strlen(start);
   if (bytes < before + 2 || memcmp(event, start, before) != 0 || memcmp(event + bytes - 2, "\"}", 2) != 0) return NULL;
-  char *value = malloc(bytes - before - 1);
+  char* value = malloc(bytes - before - 1);
   if (value == NULL) return NULL;
   memcpy(value, event + before, bytes - before - 2);
   value[bytes - before - 2] = '\0';
   return value;
 }
 
-static int answer(ogni_runtime *runtime) {
+static int answer(ogni_runtime* runtime) {
   size_t bytes;
-  const char *event = ogni_event(runtime, &bytes);
+  const char* event = ogni_event(runtime, &bytes);
   char text[512];
-  char *value;
+  char* value;
   int status;
   if ((value = value_of(event, bytes, "{\"name\":\"")) != NULL) {
     status = ogni_stream_begin(runtime, "application/json");
@@ -42,7 +42,7 @@ static int answer(ogni_runtime *runtime) {
 }
 
 int main(void) {
-  ogni_runtime *runtime = ogni_open(NULL, "hello-c/1");
+  ogni_runtime* runtime = ogni_open(NULL, "hello-c/1");
   if (runtime == NULL) return 1;
   while (ogni_next(runtime) == OGNI_OK && answer(runtime) != OGNI_FATAL) continue;
   ogni_close(runtime);

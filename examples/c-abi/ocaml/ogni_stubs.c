@@ -5,11 +5,11 @@
 #include <caml/mlvalues.h>
 #include <ogni/runtime.h>
 
-#define Runtime_val(value) ((ogni_runtime *)Nativeint_val(value))
+#define Runtime_val(value) ((ogni_runtime*)Nativeint_val(value))
 
 value ogni_stub_open(value user_agent) {
   CAMLparam1(user_agent);
-  ogni_runtime *runtime = ogni_open(NULL, String_val(user_agent));
+  ogni_runtime* runtime = ogni_open(NULL, String_val(user_agent));
   if (runtime == NULL) caml_failwith("AWS_LAMBDA_RUNTIME_API is not an address");
   CAMLreturn(caml_copy_nativeint((intnat)runtime));
 }
@@ -18,7 +18,7 @@ value ogni_stub_next(value runtime) { return Val_int(ogni_next(Runtime_val(runti
 
 value ogni_stub_event(value runtime) {
   size_t bytes;
-  const char *first = ogni_event(Runtime_val(runtime), &bytes);
+  const char* first = ogni_event(Runtime_val(runtime), &bytes);
   return caml_alloc_initialized_string(bytes, first);
 }
 
