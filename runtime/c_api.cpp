@@ -34,7 +34,10 @@ constexpr int kConcurrencyMax = 10'000;
 
 std::string_view text_of(const char* text) { return text == nullptr ? std::string_view() : std::string_view(text); }
 
-const char* or_empty(const char* text) { return text == nullptr ? "" : text; }
+// A NUL follows every text of the runtime.
+const char* c_text(std::string_view text) {
+  return text.data() == nullptr ? "" : text.data();  // NOLINT(bugprone-suspicious-stringview-data-usage)
+}
 
 int status_of(Client::Answer answer) {
   return answer == Client::Answer::kAccepted ? OGNI_OK : answer == Client::Answer::kRefused ? OGNI_REFUSED : OGNI_FATAL;
@@ -112,7 +115,7 @@ int ogni_next(ogni_runtime* runtime) {
 const char* ogni_event(const ogni_runtime* runtime, size_t* bytes) {
   const std::string_view event = runtime == nullptr ? std::string_view() : runtime->client.invocation().event;
   if (bytes != nullptr) *bytes = event.size();
-  return or_empty(event.data());
+  return c_text(event);
 }
 
 int ogni_respond(ogni_runtime* runtime, const char* body, size_t bytes, const char* content_type) {
@@ -175,7 +178,7 @@ const char* ogni_text(const ogni_runtime* runtime, int which, size_t* bytes) {
     }
   }
   if (bytes != nullptr) *bytes = text.size();
-  return or_empty(text.data());
+  return c_text(text);
 }
 
 const char* ogni_request_id(const ogni_runtime* runtime) { return ogni_text(runtime, OGNI_REQUEST_ID, nullptr); }

@@ -19,7 +19,7 @@ std::vector<std::string> stack_of(const std::exception_ptr& exception) {
   if (thrown_stack == nullptr) return {};
   const void* object = nullptr;
   static_assert(sizeof object == sizeof exception);
-  std::memcpy(&object, static_cast<const void*>(&exception), sizeof object);
+  std::memcpy(static_cast<void*>(&object), static_cast<const void*>(&exception), sizeof object);
   return thrown_stack(object);
 }
 

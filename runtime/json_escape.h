@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "runtime/buffer.h"
+
 namespace ogni::runtime {
 
 // Bytes of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none.
@@ -62,12 +64,12 @@ void append_escaped_json(Out& out, std::string_view text) {
   out.append(std::string_view("\""));
   std::size_t plain = 0;  // bytes at the front of `text` that stay as they are
   while (plain < text.size()) {
-    const std::size_t bytes = utf8_sequence({text.data() + plain, text.size() - plain});
+    const std::size_t bytes = utf8_sequence(slice(text, plain));
     if (bytes > 1 || (bytes == 1 && is_plain(text[plain]))) {
       plain += bytes;
       continue;
     }
-    out.append(std::string_view(text.data(), plain));
+    out.append(slice(text, 0, plain));
     if (bytes == 0) {
       out.append(std::string_view("\xEF\xBF\xBD"));
     } else {

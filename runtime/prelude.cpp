@@ -74,7 +74,7 @@ bool append_prelude_json(Buffer& out, int status, std::string_view headers, std:
     if (line.empty()) continue;
     Field field;
     if (!parse_field(line, field)) return false;
-    if (is_named_in({headers.data(), static_cast<std::size_t>(line.data() - headers.data())}, field.name)) continue;
+    if (is_named_in(slice(headers, 0, static_cast<std::size_t>(line.data() - headers.data())), field.name)) continue;
     out.append(first ? "" : ",");
     append_escaped_json(out, field.name);
     out.append(":");

@@ -134,7 +134,7 @@ int serve(const Pollers& pollers, const Handler& handler, const Options& options
 
 }  // namespace
 
-int run_with(const std::function<Handler()>& make_handler, Options options) {
+int run_with(const std::function<Handler()>& make_handler, const Options& options) {
   const auto endpoint = runtime::parse_endpoint(runtime::variable_text(variable::kRuntimeApi));
   if (!endpoint) {
     runtime::log_line("AWS_LAMBDA_RUNTIME_API is not an address; this program is started by AWS Lambda or Ogni");
@@ -155,16 +155,16 @@ int run_with(const std::function<Handler()>& make_handler, Options options) {
   return serve(pollers, *handler, options);
 }
 
-int run(Handler handler, Options options) {
-  return run_with([&handler] { return std::move(handler); }, std::move(options));
+int run(Handler handler, const Options& options) {
+  return run_with([&handler] { return std::move(handler); }, options);
 }
 
-int run_streaming(StreamHandler handler, Options options) {
+int run_streaming(StreamHandler handler, const Options& options) {
   return run(
       [handler = std::move(handler)](const Event& event, const Context& context) {
         return Response::streamed([&](ResponseStream& stream) { handler(event, context, stream); });
       },
-      std::move(options));
+      options);
 }
 
 }  // namespace ogni

@@ -27,7 +27,8 @@ _Unwind_Reason_Code note(_Unwind_Context* context, void* into) {
   // The address after a call may belong to the next function.
   const auto address = _Unwind_GetIPInfo(context, &before_instruction) - (before_instruction == 0 ? 1U : 0U);
   if (address + 1 == 0 || thrown.count == thrown.frames.size()) return _URC_END_OF_STACK;
-  thrown.frames[thrown.count++] = reinterpret_cast<void*>(address);
+  thrown.frames[thrown.count++] =
+      reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): the unwinder gives numbers
   return _URC_NO_REASON;
 }
 
@@ -35,6 +36,7 @@ _Unwind_Reason_Code note(_Unwind_Context* context, void* into) {
 
 extern "C" {
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names that --wrap makes
 [[noreturn]] void __real___cxa_throw(void* exception, std::type_info* type, void (*destructor)(void*));
 
 [[noreturn]] void __wrap___cxa_throw(void* exception, std::type_info* type, void (*destructor)(void*)) {
@@ -43,6 +45,7 @@ extern "C" {
   _Unwind_Backtrace(note, &latest);
   __real___cxa_throw(exception, type, destructor);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 }  // extern "C"
 

@@ -144,11 +144,11 @@ struct Options {
 
 // Serves invocations until the platform ends the process. Returns the exit status: 0 after SIGTERM with on_shutdown, 64
 // and 65 after a failed snapshot hook, else 1.
-int run(Handler handler, Options options = {});
-int run_streaming(StreamHandler handler, Options options = {});
+int run(Handler handler, const Options& options = {});
+int run_streaming(StreamHandler handler, const Options& options = {});
 
 // As run(), with a handler made at initialisation. An exception of `make_handler` is reported as the failure
 // of the initialisation, and the result is non-zero.
-int run_with(const std::function<Handler()>& make_handler, Options options = {});
+int run_with(const std::function<Handler()>& make_handler, const Options& options = {});
 
 }  // namespace ogni
