@@ -19,9 +19,9 @@ function os.getenv(name)
   return getenv(name)
 end
 
--- What a command needs to find what belongs to it, and not what does not.
+-- A command gets the trace id, and not the private descriptors: those above 2 that a shell can close by number.
 local function with_environment(command)
-  local prefix = "exec 3<&- 4>&-\n"
+  local prefix = "exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-\n"
   if trace_id then
     prefix = prefix .. "export _X_AMZN_TRACE_ID='" .. trace_id:gsub("'", "'\\''") .. "'\n"
   end
