@@ -27,6 +27,7 @@ import time
 import zipfile
 
 import environments
+import sharing
 
 LISTENING = "listening on http://127.0.0.1:"
 ROLE = "arn:aws:iam::000000000000:role/benchmark"
@@ -50,11 +51,12 @@ def zip_of(files):
 class Service:
     """The daemon on a port of its own; leaving the context ends it."""
 
-    def __init__(self, options, prefix, data):
+    def __init__(self, options, prefix, data, *flags):
         self._command = [*prefix, str(options.bin / "ogni"), "serve", "--listen", "127.0.0.1:0", "--data", str(data),
                          "--log-level", "debug"]  # it says where the time of each cold start went
         if options.isolation:
             self._command += ["--isolation", options.isolation]
+        self._command += flags
 
     def __enter__(self):
         self._errors = tempfile.TemporaryFile()
@@ -236,11 +238,26 @@ def measure_runtime(table, mode, prefix, options):
                   target={"C++": "under 1,000", "C, musl": "under 150"}.get(row["name"]))
 
 
+def measure_sharing(table, mode, prefix, options):
+    data = pathlib.Path(tempfile.mkdtemp(prefix="ogni-bench-"))
+    hello = zip_of({"bootstrap": (options.bin / "examples/hello-cpp/bootstrap").read_bytes()})
+    try:
+        with Service(options, prefix, data / "neighbours") as service:
+            sharing.measure_neighbour(table, mode, service, hello, zip_of({"bootstrap": sharing.HOG}))
+        sharing.measure_thaw(table, mode, lambda *flags: Service(options, prefix, data / f"thaw{len(flags)}", *flags), hello)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
 def measure_mode(table, mode, prefix, options):
     programs = options.bin / "benchmarks"
     print(f"\n{mode}")
-    measure_runtime(table, mode, prefix, options)
+    if options.only != "sharing":
+        measure_runtime(table, mode, prefix, options)
     if options.only == "runtime":
+        return
+    measure_sharing(table, mode, prefix, options)
+    if options.only == "sharing":
         return
     floor = {}
     for row in run_json([*prefix, str(programs / "floor"), "--json", "--requests", str(options.requests)], 300):
@@ -305,7 +322,8 @@ def main():
     parser.add_argument("--density", type=int, default=1000, help="environments that exist at once")
     parser.add_argument("--isolation", help="passed on to the service")
     parser.add_argument("--mode", choices=["both", "pinned", "free"], default="both")
-    parser.add_argument("--only", choices=["runtime"], help="the library for functions, without the service")
+    parser.add_argument("--only", choices=["runtime", "sharing"],
+                        help="the library for functions, without the service; or environments beside each other")
     parser.add_argument("--json", type=pathlib.Path, help="write the rows there as well")
     options = parser.parse_args()
     options.bin = options.bin.resolve()
