@@ -12,6 +12,16 @@ for worker in "$root"/bootstrap/workers/*; do
   cmake -DINPUT="$worker" -DOUTPUT="$work/embedded/$name.h" -DVARIABLE="$name" -P "$root/cmake/embed.cmake" || exit 1
 done
 
+check() {
+  "$1" -std=c++20 -fsyntax-only -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -DOGNI_VERSION='"test"' \
+    -I"$root" -I"$root/runtime/include" -I"$work" "$2" || {
+    echo "$1: $2" >&2
+    return 1
+  }
+}
+export -f check
+export root work
+
 tried=0 failed=0
 for compiler in g++-12 clang++-14 clang++-19; do
   command -v "$compiler" >/dev/null || continue
@@ -19,12 +29,9 @@ for compiler in g++-12 clang++-14 clang++-19; do
   for source in "$root"/runtime/*.cpp "$root"/bootstrap/*.cpp "$root"/bootstrap/workers/*.cpp \
     "$root"/examples/hello-cpp/main.cpp; do
     case "$source" in *_test.cpp | *_bench.cpp | *_fuzz.cpp) continue ;; esac
-    "$compiler" -std=c++20 -fsyntax-only -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -DOGNI_VERSION='"test"' \
-      -I"$root" -I"$root/runtime/include" -I"$work" "$source" || {
-      echo "$compiler: $source" >&2
-      failed=1
-    }
-  done
+    printf '%s\0%s\0' "$compiler" "$source"
+  done > "$work/list"
+  xargs -0 -n 2 -P "$(nproc)" bash -c 'check "$1" "$2"' check < "$work/list" || failed=1
 done
 for compiler in gcc-12 clang-14 clang-19; do
   command -v "$compiler" >/dev/null || continue
