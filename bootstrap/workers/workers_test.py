@@ -12,6 +12,7 @@ fixtures/app.EXT is the same handler in each language. It gets an event, mostly 
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,21 @@ LANGUAGES = [
     Language("gawk", "awk", ["gawk"], syntax_error="function handler(", custom_error="Custom", stack=""),
     Language("raku", "raku", ["raku"], syntax_error="sub handler {", custom_error="Custom", stack="inner", slow=True),
 ]
+
+
+# Handlers that answer with what a program of theirs finds in /proc/self/fd, where that must not be the private pipes.
+HIDING = {
+    "bash": "handler() { ls -l /proc/self/fd; }",
+    "python": "import subprocess\n"
+              "def handler(event, context): return subprocess.run(['ls', '-l', '/proc/self/fd'], close_fds=False, "
+              "capture_output=True, text=True).stdout",
+    "node": "exports.handler = async () => require('child_process').execSync('ls -l /proc/self/fd').toString();",
+    "ruby": "def handler(event:, context:) = `ls -l /proc/self/fd`",
+    "perl": "sub handler { `ls -l /proc/self/fd` } 1;",
+    "lua": "function handler() return io.popen('ls -l /proc/self/fd'):read('a') end",
+    "guile": "(use-modules (ice-9 popen) (ice-9 textual-ports))"
+             "(define (handler event context) (get-string-all (open-input-pipe \"ls -l /proc/self/fd\")))",
+}
 
 
 class Bootstrap:
@@ -291,6 +307,15 @@ class WorkerCase:
             self.assertEqual(report["errorType"], "Runtime.ExitError", report)
             self.assertIn("exit status 3", report["errorMessage"])
             self.assertEqual(self.plain(own.text("next")), "next")
+
+    def test_programs_of_the_handler_do_not_get_the_private_descriptors(self):
+        if self.language.name not in HIDING:
+            self.skipTest("not known how to ask, or it cannot hide them")
+        with Bootstrap(self.language, source=HIDING[self.language.name]) as own:
+            listing = own.text("x")
+            pipes = re.findall(r" (\d+) -> pipe:", listing)
+            self.assertIn(" 0 -> ", listing)
+            self.assertFalse([number for number in pipes if int(number) > 2], listing)
 
     def assert_init_error(self, instead, own):
         self.assertIsNotNone(instead, f"it polls\n{own.log()}")
