@@ -53,6 +53,16 @@ std::uint64_t tmp_bytes_of(const wire::MakeEnvironment& request) {
   return request.tmp_bytes != 0 ? request.tmp_bytes : kTmpBytesDefault;
 }
 
+// Why the init ended, if that is what went wrong.
+Error last_words(const BlankEnvironment& blank, Error error) {
+  if (error.code() != ErrorCode::kUnavailable) return error;
+  auto message = receive_message(blank.control.get(), wire::kRequestBytesMax);
+  if (!message) return error;
+  auto event = wire::decode_event(*message);
+  if (!event || !std::holds_alternative<Failed>(*event)) return error;
+  return {ErrorCode::kUnavailable, std::get<Failed>(*event).message};
+}
+
 std::size_t disks_kept(std::uint64_t bytes) { return bytes == kTmpBytesDefault ? kDisksKept : kOtherDisksKept; }
 
 }  // namespace
@@ -163,8 +173,7 @@ void EnvironmentMaker::serve_waiting() {
     const Waiting asked = std::move(*waiting);
     waiting = waiting_.erase(waiting);
     if (wants_disk && !disk) {
-      answers_.push_back(
-          {.id = asked.request.id, .made = failure(ErrorCode::kIo, "no worker to make a disk for /tmp")});
+      answers_.push_back({.id = asked.request.id, .made = failure(disks_->why_none())});
       continue;
     }
     answers_.push_back({.id = asked.request.id, .made = make(asked, std::move(disk))});
@@ -226,9 +235,10 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make(const Waiting& asked, std:
   auto blank = blanks_.take();
   auto furnished = blank ? furnish(*blank, asked, disk) : failure(std::move(blank).error());
   if (!furnished) {
+    Error error = blank ? last_words(*blank, std::move(furnished).error()) : std::move(furnished).error();
     if (blank) blanks_.discard(std::move(*blank));
     if (disk) disks_->give_back(std::move(*disk), 0);
-    return failure(std::move(furnished).error());
+    return failure(std::move(error));
   }
   blanks_fail_ = false;
   return let_live(asked.request.id, std::move(*blank), std::move(disk));

@@ -44,7 +44,7 @@ int keep_launcher(int (*launcher)(int count, char** arguments), int count, char*
     int status = 0;
     while (::waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFEXITED(status)) return WEXITSTATUS(status);
+    if (WIFEXITED(status) && WEXITSTATUS(status) != kStartAgain) return WEXITSTATUS(status);
     const auto now = std::chrono::steady_clock::now();
     deaths.push_back(now);
     while (now - deaths.front() > kDeathsWithin) deaths.pop_front();

@@ -7,6 +7,9 @@
 
 namespace ogni::sandbox {
 
+// What the launcher returns when it must not go on, but another one could.
+inline constexpr int kStartAgain = 3;
+
 // Runs `launcher` in a child. Returns the exit status of the process: when the launcher has ended by itself, or has died
 // too often. All signals are blocked.
 int keep_launcher(int (*launcher)(int count, char** arguments), int count, char** arguments);

@@ -184,7 +184,7 @@ int run(int count, char** arguments) {
   serve(*maker);
   maker->end_all();
   if (options->strength == Strength::kProcess) kill_all(Reach::kDescendants);
-  return 0;
+  return maker->broken() ? kStartAgain : 0;
 }
 
 // A launcher that says it cannot start ends by itself, and is not started again.

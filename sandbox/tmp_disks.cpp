@@ -115,9 +115,15 @@ void TmpDisks::stock(std::uint64_t bytes, std::size_t count) {
 
 void TmpDisks::begin(std::uint64_t bytes, Size& size) {
   auto sockets = socket_pair();
-  if (!sockets) return;
+  if (!sockets) {
+    why_none_ = std::move(sockets).error().within("disk for /tmp");
+    return;
+  }
   auto child = fork_into(0, -1);
-  if (!child) return;
+  if (!child) {
+    why_none_ = std::move(child).error().within("disk for /tmp");
+    return;
+  }
   if (child->pid == 0) work(sockets->second.get(), size, bytes);
   const std::uint64_t id = next_worker_++;
   epoll_event event{.events = EPOLLIN, .data = {.u64 = id}};

@@ -38,6 +38,8 @@ class [[nodiscard]] TmpDisks {
 
   // A disk has been made: this host can.
   bool is_proven() const { return proven_; }
+  // Why none could be begun, the last time that none could.
+  const Error& why_none() const { return why_none_; }
   // Some disk is being made.
   bool is_busy() const { return !workers_.empty(); }
 
@@ -78,6 +80,7 @@ class [[nodiscard]] TmpDisks {
   std::uint64_t next_worker_ = 0;
   std::uint64_t uses_ = 0;
   bool proven_ = false;
+  Error why_none_{ErrorCode::kIo, "no disk for /tmp"};
   Child closer_;
   Fd closing_;  // to the closer
 };
