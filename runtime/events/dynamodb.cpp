@@ -17,9 +17,9 @@ std::vector<std::string> read_base64_list(json::Value& from, const Place& place)
 
 // The attribute `name` holds `from`; false if there is no such type.
 bool read_typed(std::string_view name, json::Value& from, AttributeValue& to, const Place& place) {
-  const auto as = [&](auto&& make) {
-    read(from, make, place);
-    return std::move(make);
+  const auto as = [&](auto value) {
+    read(from, value, place);
+    return value;
   };
   if (name == "S") {
     to.value = as(std::string());

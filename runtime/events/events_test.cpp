@@ -171,7 +171,7 @@ TEST(Events, ResponsesSayWhatTheServiceNeedsAndNoMore) {
   HttpApiResponse http;
   http.status_code = 201;
   http.headers["content-type"] = "text/plain";
-  http.cookies.push_back("a=1; Secure");
+  http.cookies.emplace_back("a=1; Secure");
   http.body = "gr\xC3\xBC\xC3\x9F";
   EXPECT_EQ(to_json(http), R"({"statusCode":201,"headers":{"content-type":"text/plain"},"cookies":["a=1; Secure"],)"
                            "\"body\":\"gr\xC3\xBC\xC3\x9F\",\"isBase64Encoded\":false}");
