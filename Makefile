@@ -52,8 +52,8 @@ sanitize: setup ## the whole suite under AddressSanitizer and UBSan, the threade
 fuzz: setup ## runs every fuzz target for SECONDS_EACH=60 seconds
 	@scripts/fuzz $(SECONDS_EACH)
 
-soak: build ## long tests: 1,000 cold starts and more
-	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --timeout 1800
+soak: build ## long tests: 1,000 cold starts, 10,000 environments and more
+	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --only sandbox_tmp_disk --timeout 1800
 
 docs: ## writes the reference of the library for functions (build/reference/html); needs doxygen
 	@scripts/reference $(BUILD)/reference

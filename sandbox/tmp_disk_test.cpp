@@ -3,7 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <iterator>
 
 #include "sandbox/test_environment.h"
 
@@ -144,6 +147,47 @@ TEST_F(TmpDiskTest, ServesManyAtOnce) {
     ASSERT_TRUE(ran);
     EXPECT_EQ(ran->log, "0\n");
   }
+}
+
+// 10,000 in `make soak`; what each would leave shows after far fewer.
+TEST_F(TmpDiskTest, LeavesNothingInTheLauncherHoweverManyThereWere) {
+  const int count = std::getenv("OGNI_SOAK") != nullptr ? 10'000 : 100;
+  constexpr std::ptrdiff_t kMadeAhead = 30;  // descriptors of a blank environment or disk more or less
+  const std::string keeper = std::to_string(launcher_->pid());
+  const auto children = read_file("/proc/" + keeper + "/task/" + keeper + "/children");
+  ASSERT_TRUE(children && !children->empty());
+  const std::string launcher = std::to_string(std::stoi(*children));
+  const auto entries = [](const std::filesystem::path& directory) {
+    return std::distance(std::filesystem::directory_iterator(directory), std::filesystem::directory_iterator());
+  };
+  const auto descriptors = [&] { return entries("/proc/" + launcher + "/fd"); };
+  const auto processes = [&] {
+    const auto now = read_file("/proc/" + launcher + "/task/" + launcher + "/children");
+    return now ? std::ranges::count(*now, ' ') : -1;
+  };
+  CodeDirectory code;
+  code.file("bootstrap", "#!/bin/sh\nexit 0\n");
+  const auto live = [&] {
+    auto made = make(*launcher_, {.id = next_id(), .tmp_bytes = 512 * kMegabyte, .task = code.descriptor()});
+    ASSERT_TRUE(made) << made.error().message();
+    EXPECT_TRUE(close_and_wait(*made->environment));
+  };
+  for (int i = 0; i < 20; ++i) live();
+  std::ptrdiff_t most_descriptors = 0, most_processes = 0;
+  // What is made ahead comes and goes, so the most of a while is compared with the least of another.
+  for (int i = 0; i < 20; ++i) {
+    live();
+    most_descriptors = std::max(most_descriptors, descriptors());
+    most_processes = std::max<std::ptrdiff_t>(most_processes, processes());
+  }
+  for (int i = 0; i < count; ++i) live();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while ((descriptors() > most_descriptors + kMadeAhead || processes() > most_processes + 4) &&
+         std::chrono::steady_clock::now() < deadline) {
+    ::usleep(10'000);
+  }
+  EXPECT_LE(descriptors(), most_descriptors + kMadeAhead);
+  EXPECT_LE(processes(), most_processes + 4);
 }
 
 TEST_F(TmpDiskTest, LeavesNoDeviceAndNoFile) {
