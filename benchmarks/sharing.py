@@ -1,5 +1,5 @@
-"""What run.py measures of environments beside each other and of idle ones: a neighbour's latency next to a processor hog, and
-what it costs to thaw."""
+"""What run.py measures of environments beside each other and of idle ones: a neighbour's latency next to a processor
+hog, and what it costs to thaw."""
 
 import http.client
 import statistics
