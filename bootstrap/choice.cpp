@@ -63,9 +63,9 @@ Choice named_language(const std::string& name, const Settings& settings) {
 
 // The user's own worker; what cannot be found is refused by its start.
 Choice own_worker(const std::string& name, const Settings& settings) {
-  std::string program = settings.find_program(name);
+  const std::string program = settings.find_program(name);
   WorkerCommand command;
-  command.arguments.push_back(program.empty() ? name : std::move(program));
+  command.arguments.push_back(program.empty() ? name : program);
   return worker(std::move(command), settings, "OGNI_WORKER names " + name);
 }
 

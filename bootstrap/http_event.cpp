@@ -315,8 +315,11 @@ std::string multi_fields(const HttpReply& reply) {
     std::string name = lower(field.name);
     auto group = grouped.begin();
     while (group != grouped.end() && group->first != name) ++group;
-    if (group == grouped.end()) group = grouped.insert(group, {std::move(name), {}});
-    group->second.push_back(field.value);
+    if (group == grouped.end()) {
+      grouped.emplace_back(std::move(name), std::vector<std::string>{field.value});
+    } else {
+      group->second.push_back(field.value);
+    }
   }
   std::string object = "{";
   for (const auto& [name, values] : grouped) append_member(object, name, array_of(values));

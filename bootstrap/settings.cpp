@@ -203,7 +203,8 @@ bool split_command(std::string_view line, std::vector<std::string>& words) {
         if (!take_quoted(line, at, word)) return false;
         continue;
       }
-      if (line[at] == '\\' && ++at == line.size()) return false;
+      if (line[at] == '\\') ++at;
+      if (at == line.size()) return false;
       word += line[at++];
     }
   }

@@ -41,8 +41,8 @@ namespace {
 // Not inlined: the frame of a function that calls vfork must not be used for anything else.
 [[gnu::noinline]] pid_t start(const Spawn& plan, char* const* arguments, char* const* environment,
                               volatile int* error) {
-  const pid_t process = ::vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork)
-  if (process == 0) become(plan, arguments, environment, error);
+  const pid_t process = ::vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork,bugprone-unsafe-functions)
+  if (process == 0) become(plan, arguments, environment, error);  // NOLINT(clang-analyzer-unix.Vfork)
   return process;
 }
 

@@ -79,7 +79,8 @@ bool decode_base64(std::string_view text, std::string& bytes) {
     const std::int8_t value = kValues[static_cast<unsigned char>(c)];
     if (value < 0) return false;
     bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if ((count += 6) >= 8) {
+    count += 6;
+    if (count >= 8) {
       count -= 8;
       bytes += static_cast<char>(static_cast<unsigned char>(bits >> count));
     }

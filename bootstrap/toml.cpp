@@ -171,8 +171,7 @@ class Parser {
   bool code_point(int digits, std::string& text) {
     std::uint32_t code = 0;
     for (int i = 0; i < digits; ++i) {
-      const std::size_t digit =
-          std::string_view("0123456789abcdef").find(lower({rest_.data(), rest_.empty() ? 0u : 1u}));
+      const std::size_t digit = std::string_view("0123456789abcdef").find(lower(rest_.substr(0, 1)));
       if (rest_.empty() || digit == std::string_view::npos) return fail("a hexadecimal digit is expected");
       code = code << 4 | static_cast<std::uint32_t>(digit);
       advance();
