@@ -227,11 +227,13 @@ def measure_runtime(table, mode, prefix, options):
     command = [*prefix, str(programs / "runtime_programs"), "--json", "--empty", str(programs / "sandbox_bench_noop")]
     measured = run_json(command + given, 300)
     table.add(mode, "Runtime API on bare sockets", measured["bare_rate"], "/s")
+    table.add(mode, "  6 MiB and back", measured["bare_large_ms"], "ms")
     table.add(mode, "empty program, start to end", measured["empty_us"], "us")
     for row in measured["programs"]:
         ours = row["name"] != "aws-lambda-cpp"
         table.add(mode, f"function in {row['name']}, warm", row["rate"], "/s", measured["bare_rate"],
                   "at least 20,000 /s and 0.9" if ours and mode.startswith("pinned") else None)
+        table.add(mode, "  6 MiB and back", row["large_ms"], "ms", measured["bare_large_ms"])
         above = row["first_poll_us"] - measured["empty_us"]
         table.add(mode, "  start to first poll, above empty", above, "us", target="under 500" if ours else None)
         table.add(mode, "  size", row["bytes"] / 1000, "kB",
