@@ -66,6 +66,7 @@ class Service:
             self.port = self._read_port(started + 30)
             self.ready_ms = (time.monotonic() - started) * 1000
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            self.processor_time = self.call("GET", "/healthz")[1].getheader("Ogni-Processor-Time")
         except BaseException:
             self.__exit__()
             raise
@@ -245,6 +246,7 @@ def measure_sharing(table, mode, prefix, options):
     hello = zip_of({"bootstrap": (options.bin / "examples/hello-cpp/bootstrap").read_bytes()})
     try:
         with Service(options, prefix, data / "neighbours") as service:
+            print(f"  processor time: {service.processor_time}")
             sharing.measure_neighbour(table, mode, service, hello, zip_of({"bootstrap": sharing.HOG}))
         sharing.measure_thaw(table, mode, lambda *flags: Service(options, prefix, data / f"thaw{len(flags)}", *flags), hello)
     finally:
@@ -275,6 +277,7 @@ def measure_mode(table, mode, prefix, options):
     data = pathlib.Path(tempfile.mkdtemp(prefix="ogni-bench-"))
     try:
         with Service(options, prefix, data / "data") as service:
+            print(f"  processor time: {service.processor_time}")
             table.add(mode, "daemon ready, empty", service.ready_ms, "ms", target="under 100")
             table.add(mode, "daemon memory, empty", service.rss_mb(), "MB", target="under 15")
             examples = options.bin / "examples"

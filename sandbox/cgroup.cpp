@@ -75,6 +75,19 @@ EnvironmentCgroups EnvironmentCgroups::open(std::string_view tag) {
   return cgroups;
 }
 
+ProcessorWay EnvironmentCgroups::processor_way() const {
+  if (processor_) return ProcessorWay::kShares;
+  return unified_processor_ ? ProcessorWay::kWeight : ProcessorWay::kNice;
+}
+
+std::vector<std::string> EnvironmentCgroups::weaker() const {
+  std::vector<std::string> lines;
+  if (!no_memory_.empty()) lines.push_back(no_memory_ + kWithoutMemory);
+  if (!no_processor_.empty()) lines.push_back(no_processor_ + kWithoutProcessor);
+  if (!no_freezer_.empty()) lines.push_back(no_freezer_ + kWithoutFreezer);
+  return lines;
+}
+
 void EnvironmentCgroups::open_memory(const std::string& name) {
   no_memory_ = "no cgroup hierarchy controls memory here";
   open_first(find_version_one("memory"), name, no_memory_, memory_);

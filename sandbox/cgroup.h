@@ -43,6 +43,13 @@ struct CgroupLimits {
   std::uint64_t processor_limit = 0;  // thousandths of a processor that are never exceeded
 };
 
+// What stands in for each kind where there is none: the end of a sentence that begins with why.
+inline constexpr const char* kWithoutMemory =
+    ": the init of an environment looks every 20 ms and kills what is above its limit";
+inline constexpr const char* kWithoutProcessor = ": all functions weigh the same, less than the host's other work";
+inline constexpr const char* kWithoutFreezer =
+    ": the init of an environment stops and continues its processes by signals";
+
 class [[nodiscard]] EnvironmentCgroups {
  public:
   // Takes what there is and sweeps what a predecessor with the same tag left; what there is not, the words below tell.
@@ -53,6 +60,9 @@ class [[nodiscard]] EnvironmentCgroups {
   const std::string& no_memory() const { return no_memory_; }
   const std::string& no_processor() const { return no_processor_; }
   const std::string& no_freezer() const { return no_freezer_; }
+  ProcessorWay processor_way() const;
+  // What functions have to do without, a line each: why, and what stands in for it.
+  std::vector<std::string> weaker() const;
   bool any() const { return memory_ || processor_ || unified_ || freezer_; }
 
   [[nodiscard]] Result<EnvironmentCgroup> create(const std::string& name, const CgroupLimits& limits);

@@ -63,6 +63,13 @@ struct Failed {
 };
 using Event = std::variant<Listening, StartFailed, Exited, Measured, Failed>;
 
+// What shares out processor time among environments.
+enum class ProcessorWay {
+  kNice,    // nothing: they come after the host's other work
+  kShares,  // cgroup version 1
+  kWeight,  // cgroup version 2
+};
+
 // How the program's processes are stopped and woken. The init is never among them.
 enum class FreezeWay {
   kSignals,     // by the init, which stops and continues them: programs can see that, and each other's

@@ -90,7 +90,13 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   environments_max_ = raise_descriptor_limit();
   if (is_root) environments_max_ = std::min<std::size_t>(environments_max_, options_.uids);
   // Before the mount namespaces, since from the lean one no cgroup can be seen.
-  if (auto cgroups = EnvironmentCgroups::open(options_.tag); cgroups.any()) {
+  auto cgroups = EnvironmentCgroups::open(options_.tag);
+  means_.processor_way = cgroups.processor_way();
+  means_.weaker = cgroups.weaker();
+  if (!is_root && options_.strength == Strength::kNamespace) {
+    means_.weaker.insert(means_.weaker.end(), {kOneUserForAll, kNoWayOut});
+  }
+  if (cgroups.any()) {
     cgroups_ = std::make_unique<EnvironmentCgroups>(std::move(cgroups));
     blanks_.use(*cgroups_);
   }
@@ -111,9 +117,9 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   mounts_.emplace(std::move(*mounts));
 
   if (!is_root) {
-    why_tmp_is_memory_ = "only root can mount disks";
+    means_.why_tmp_is_memory = "only root can mount disks";
   } else if (!disk_directory) {
-    why_tmp_is_memory_ = "no directory for disks was given";
+    means_.why_tmp_is_memory = "no directory for disks was given";
   } else if (auto disks = TmpDisks::create(std::move(disk_directory), mounts_->host(), kTmpBytesDefault)) {
     disks_.emplace(std::move(*disks));
     epoll_event event{.events = EPOLLIN, .data = {.u64 = kDisksKey}};
@@ -121,7 +127,7 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
       return failure(Error::from_errno("watch the disks"));
     }
   } else {
-    why_tmp_is_memory_ = disks.error().message();
+    means_.why_tmp_is_memory = disks.error().message();
   }
   return {};
 }
@@ -292,10 +298,10 @@ std::optional<std::chrono::milliseconds> EnvironmentMaker::clear_away() {
         if (disks_->is_proven()) {
           fail_waiting(failed.bytes, failed.error);
         } else {
-          why_tmp_is_memory_ = failed.error.message();
+          means_.why_tmp_is_memory = failed.error.message();
         }
       }
-      if (!why_tmp_is_memory_.empty()) disks_.reset();
+      if (!means_.why_tmp_is_memory.empty()) disks_.reset();
       continue;
     }
     const auto found = living_.find(id);

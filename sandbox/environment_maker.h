@@ -82,8 +82,8 @@ class EnvironmentMaker {
 
   // The launcher cannot go on.
   bool broken() const { return mounts_ && mounts_->lost(); }
-  // Why /tmp is in memory; empty where it is not. May change once: when the first disk cannot be made.
-  const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }
+  // Why /tmp is in memory may change once: when the first disk cannot be made.
+  const LauncherMeans& means() const { return means_; }
 
  private:
   struct Living {
@@ -124,7 +124,7 @@ class EnvironmentMaker {
   bool blanks_fail_ = false;
   std::optional<TmpDisks> disks_;
   std::uint64_t disk_bytes_ = 0;  // of the last environment
-  std::string why_tmp_is_memory_;
+  LauncherMeans means_;
   std::map<std::uint64_t, Living> living_;  // by id
   std::deque<Waiting> waiting_;             // for disks
   std::vector<Answer> answers_;

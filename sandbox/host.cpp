@@ -103,14 +103,11 @@ struct CgroupKind {
 };
 constexpr std::array kCgroupKinds = {
     CgroupKind{"memory cgroup", &EnvironmentCgroups::no_memory,
-               "memory limits are enforced, and what is used is counted exactly",
-               ": the init of an environment looks every 20 ms and kills what is above its limit"},
+               "memory limits are enforced, and what is used is counted exactly", kWithoutMemory},
     CgroupKind{"processor cgroup", &EnvironmentCgroups::no_processor,
-               "processor time is shared out in proportion to memory",
-               ": all functions weigh the same, less than the host's other work"},
+               "processor time is shared out in proportion to memory", kWithoutProcessor},
     CgroupKind{"freezer cgroup", &EnvironmentCgroups::no_freezer,
-               "nothing of an idle function runs between invocations",
-               ": the init of an environment stops and continues its processes by signals"},
+               "nothing of an idle function runs between invocations", kWithoutFreezer},
 };
 
 void add_cgroups(HostReport& report) {
@@ -186,6 +183,10 @@ HostReport probe_host(int program) {
   report.findings.push_back(
       find("overlay file system", in_child(CLONE_NEWNS, own_overlay), "several layers are merged without copying"));
   add_cgroups(report);
+
+  report.findings.push_back(find("users of the host",
+                                 is_root() ? Result<void>() : failure(ErrorCode::kUnavailable, kOneUserForAll),
+                                 "each environment has one of its own"));
 
   report.findings.push_back(find("disks for /tmp", disks(), "what a function writes to /tmp is not counted as memory"));
 

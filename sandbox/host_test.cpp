@@ -13,7 +13,7 @@ TEST(Host, ReportsAStrengthThatThenCanBeHad) {
   const HostReport report = probe_host(program.get());
 
   EXPECT_FALSE(report.kernel.empty());
-  EXPECT_EQ(report.findings.size(), 10U);
+  EXPECT_EQ(report.findings.size(), 11U);
   for (const Finding& finding : report.findings) EXPECT_FALSE(finding.explanation.empty()) << finding.name;
   EXPECT_EQ(report.why_not_more.empty(), report.strongest == Strength::kNamespace);
   std::string why;

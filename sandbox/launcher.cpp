@@ -115,7 +115,7 @@ Result<Launcher> Launcher::start(const Options& options) {
   Launcher launcher(std::move(sockets->first), std::move(*process), pid);
   auto ready = wait_until_ready(launcher.descriptor());
   if (!ready) return failure(std::move(ready).error());
-  launcher.why_tmp_is_memory_ = std::move(ready->why_tmp_is_memory);
+  launcher.means_ = std::move(ready->means);
   if (::fcntl(launcher.descriptor(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl"));
   return launcher;
 }
@@ -124,7 +124,7 @@ Launcher& Launcher::operator=(Launcher&& other) noexcept {
   std::swap(process_, other.process_);
   std::swap(socket_, other.socket_);
   std::swap(pid_, other.pid_);
-  std::swap(why_tmp_is_memory_, other.why_tmp_is_memory_);
+  std::swap(means_, other.means_);
   return *this;
 }
 
@@ -181,7 +181,7 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
           .id = 0, .environment = failure(ErrorCode::kUnavailable, "the launcher died: " + lost->why), .lost = true};
     }
     if (auto* ready = std::get_if<wire::Ready>(&*said)) {  // after a loss, or there is news of /tmp
-      why_tmp_is_memory_ = std::move(ready->why_tmp_is_memory);
+      means_ = std::move(ready->means);
       return receive();
     }
     if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {

@@ -40,13 +40,25 @@ struct EnvironmentSpec {
   // Thousandths of a processor. Share: its weight beside other environments, 0 = average. Limit: never more, 0 = none.
   std::uint64_t processor_share = 0;
   std::uint64_t processor_limit = 0;
-  bool egress = false;  // kNamespace as root only: a way out to other hosts (egress.h)
+  bool egress = false;      // kNamespace as root only: a way out to other hosts (egress.h)
   int task = -1;            // becomes /var/task
   std::vector<int> layers;  // merged into /opt in this order: later ones win
   int runtime = -1;         // becomes /var/runtime; -1 = empty
   // kProcess only, where nothing is mounted: the host paths that stand for /var/task, /var/runtime and /opt (merged by
   // the caller), and a private directory for /tmp. Empty otherwise.
   std::string task_path, runtime_path, opt_path, tmp_path;
+};
+
+// Why environments are weaker where an ordinary user makes them.
+inline constexpr const char* kOneUserForAll =
+    "without root all environments run as one user of the host: only their namespaces keep them apart";
+inline constexpr const char* kNoWayOut = "without root functions reach their own loopback only";
+
+// What the host gave to a launcher that is ready.
+struct LauncherMeans {
+  std::string why_tmp_is_memory;  // empty: it is not
+  ProcessorWay processor_way = ProcessorWay::kNice;
+  std::vector<std::string> weaker;  // what environments have to do without beside that, a line each
 };
 
 // The launcher's answer to one request. Or, with `lost`, to all: the launcher died and every environment with it, for the
@@ -95,7 +107,10 @@ class [[nodiscard]] Launcher {
   // Of the launcher's keeper, whose child it is.
   pid_t pid() const { return pid_; }
   // Why /tmp is in memory; empty where it is not. May change with receive(), once a first disk could not be made.
-  const std::string& why_tmp_is_memory() const { return why_tmp_is_memory_; }
+  const std::string& why_tmp_is_memory() const { return means_.why_tmp_is_memory; }
+  ProcessorWay processor_way() const { return means_.processor_way; }
+  // What environments have to do without beside that, a line each; empty where nothing is.
+  const std::vector<std::string>& weaker() const { return means_.weaker; }
 
   // Asks for an environment; the reply carries spec.id. Errors: kUnavailable when the launcher is gone; kLimit when
   // too many requests already wait (the socket is full; try again after the next reply).
@@ -109,7 +124,7 @@ class [[nodiscard]] Launcher {
   Fd process_;  // its pidfd
   Fd socket_;
   pid_t pid_ = -1;
-  std::string why_tmp_is_memory_;
+  LauncherMeans means_;
 };
 
 }  // namespace ogni::sandbox

@@ -131,11 +131,11 @@ Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
 void serve(EnvironmentMaker& maker) {
   std::optional<std::chrono::milliseconds> pause;
   bool stocked = false;
-  std::string why_tmp_is_memory = maker.why_tmp_is_memory();
+  std::string why_tmp_is_memory = maker.means().why_tmp_is_memory;
   while (!maker.broken()) {
-    if (why_tmp_is_memory != maker.why_tmp_is_memory()) {
-      why_tmp_is_memory = maker.why_tmp_is_memory();
-      say(wire::Ready{.why_tmp_is_memory = why_tmp_is_memory});
+    if (why_tmp_is_memory != maker.means().why_tmp_is_memory) {
+      why_tmp_is_memory = maker.means().why_tmp_is_memory;
+      say(wire::Ready{.means = maker.means()});
     }
     answer(maker);
     std::array<pollfd, 2> waiting = {{{.fd = kLauncherSocket, .events = POLLIN, .revents = 0},
@@ -180,7 +180,7 @@ int run(int count, char** arguments) {
     say(wire::CannotStart{.message = "trial environment: " + tried.error().message()});
     return 1;
   }
-  say(wire::Ready{.why_tmp_is_memory = maker->why_tmp_is_memory()});
+  say(wire::Ready{.means = maker->means()});
   serve(*maker);
   maker->end_all();
   if (options->strength == Strength::kProcess) kill_all(Reach::kDescendants);

@@ -161,7 +161,13 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
 std::string encode(const LauncherMessage& message) {
   return std::visit(Overloaded{
                         [](const Lost& lost) { return Writer(Kind::kLost).text(lost.why).take(); },
-                        [](const Ready& ready) { return Writer(Kind::kReady).text(ready.why_tmp_is_memory).take(); },
+                        [](const Ready& ready) {
+                          return Writer(Kind::kReady)
+                              .text(ready.means.why_tmp_is_memory)
+                              .number(static_cast<std::uint64_t>(ready.means.processor_way))
+                              .texts(ready.means.weaker)
+                              .take();
+                        },
                         [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).take(); },
                         [](const Made& m) {
                           return Writer(Kind::kMade)
@@ -186,8 +192,14 @@ std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
   switch (static_cast<Kind>(reader.byte())) {
     case Kind::kLost:
       return whole<LauncherMessage>(reader, Lost{.why = reader.text()});
-    case Kind::kReady:
-      return whole<LauncherMessage>(reader, Ready{.why_tmp_is_memory = reader.text()});
+    case Kind::kReady: {
+      Ready ready;
+      ready.means.why_tmp_is_memory = reader.text();
+      ready.means.processor_way =
+          static_cast<ProcessorWay>(reader.number_up_to(static_cast<std::uint64_t>(ProcessorWay::kWeight)));
+      ready.means.weaker = reader.texts();
+      return whole<LauncherMessage>(reader, std::move(ready));
+    }
     case Kind::kCannotStart: {
       CannotStart message{.message = reader.text()};
       return whole<LauncherMessage>(reader, std::move(message));

@@ -40,7 +40,7 @@ struct MakeEnvironment {
 
 // Launcher to daemon.
 struct Ready {
-  std::string why_tmp_is_memory;  // empty: it is not
+  LauncherMeans means;
 };
 struct CannotStart {
   std::string message;

@@ -45,6 +45,20 @@ TEST(Wire, GivesBackEveryEvent) {
   EXPECT_FALSE(again(Listening{.socket = Fd(), .port = 9001}));
 }
 
+TEST(Wire, GivesBackWhatALauncherHas) {
+  const Ready ready{.means = {.why_tmp_is_memory = "why",
+                              .processor_way = ProcessorWay::kWeight,
+                              .weaker = {"no freezer", "one user"}}};
+
+  const auto decoded = decode_launcher_message(encode(LauncherMessage(ready)));
+
+  ASSERT_TRUE(decoded && std::holds_alternative<Ready>(*decoded));
+  const LauncherMeans& means = std::get<Ready>(*decoded).means;
+  EXPECT_EQ(means.why_tmp_is_memory, "why");
+  EXPECT_EQ(means.processor_way, ProcessorWay::kWeight);
+  EXPECT_EQ(means.weaker, (std::vector<std::string>{"no freezer", "one user"}));
+}
+
 TEST(Wire, GivesBackFreezeAndThawAndHowItIsDone) {
   EXPECT_TRUE(std::holds_alternative<Freeze>(decode_control_request(encode(ControlRequest(Freeze{}))).value()));
   EXPECT_TRUE(std::holds_alternative<Thaw>(decode_control_request(encode(ControlRequest(Thaw{}))).value()));

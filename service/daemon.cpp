@@ -164,6 +164,19 @@ Result<Ground> prepare(const Settings& settings) {
   return ground;
 }
 
+// How processor time is shared out, for the log and for whoever measures.
+std::string processor_policy(sandbox::ProcessorWay way, bool has_quota) {
+  if (way == sandbox::ProcessorWay::kNice) {
+    return std::string("not shared out by memory (nice): functions come after the host's other work") +
+           (has_quota ? "; no quota, which needs a processor cgroup" : "");
+  }
+  const bool is_weight = way == sandbox::ProcessorWay::kWeight;
+  if (!has_quota)
+    return std::string("by weight (") + (is_weight ? "cpu.weight" : "cpu.shares") + "), in proportion to memory";
+  return std::string("AWS's quota (") + (is_weight ? "cpu.max" : "cpu.cfs_quota_us") +
+         "): one processor per 1,769 MB of memory, and no more";
+}
+
 // Zips that nothing refers to any more are removed.
 asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code, Fleet& fleet,
                                  Workers& workers) {
@@ -179,6 +192,13 @@ asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::Cod
         co_await workers.on_pool([&code, digests = std::move(*in_use)] { return code.remove_unused(digests); });
     if (removed && *removed > 0) spdlog::info("removed {} unused packages", *removed);
   }
+}
+
+// `processor_time` outlives the response.
+asio::awaitable<http::Response> health(const std::string& processor_time) {
+  http::Response response(200, "text/plain; charset=utf-8", "ok\n");
+  response.add_header("Ogni-Processor-Time", processor_time);
+  co_return response;
 }
 
 asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context& context) {
@@ -254,6 +274,8 @@ int run_daemon(const Settings& settings) {
   options.home = {.account = settings.account, .region = settings.region};
   options.runtime_directory = std::move(ground->runtime);
   options.temporary_directory = std::move(ground->temporary);
+  const std::string processor_time = processor_policy(ground->launcher->processor_way(), settings.processor_quota);
+  const std::vector<std::string> weaker = ground->launcher->weaker();
   Fleet fleet(context, std::move(*ground->launcher), **code, logs, std::move(options));
   fleet.start([&] {
     status = 1;
@@ -286,8 +308,8 @@ int run_daemon(const Settings& settings) {
               .query = {},
               .operation = "Health",
               .body_max = 0,
-              .handler = [](http::Request&) -> asio::awaitable<http::Response> {
-                co_return http::Response(200, "text/plain; charset=utf-8", "ok\n");
+              .handler = [&processor_time](http::Request&) -> asio::awaitable<http::Response> {
+                return health(processor_time);
               }});
 
   http::Server server(
@@ -309,9 +331,10 @@ int run_daemon(const Settings& settings) {
   });
   asio::co_spawn(context, clean_code(**catalogue, **code, fleet, workers), asio::detached);
 
-  spdlog::info("isolation: {}", sandbox::to_string(ground->strength));
-  spdlog::info("processor time: {}", settings.processor_quota ? "one processor per 1,769 MB of memory, and no more"
-                                                              : "by weight, in proportion to memory");
+  spdlog::info("isolation: {}{}", sandbox::to_string(ground->strength),
+               settings.isolation ? "" : " (auto: the strongest that works here)");
+  spdlog::info("processor time: {}", processor_time);
+  for (const std::string& line : weaker) spdlog::warn("weaker here: {}", line);
   std::printf("listening on %s\n", url.c_str());
   std::fflush(stdout);
   context.run();

@@ -104,6 +104,7 @@ class Ogni(Commands):
         self.service.ogni("deploy", place, "--description", "kept")
         report = json.loads(self.service.ogni("bench", "measured", "--cold", "2", "--warm", "3", "--output",
                                               "json").stdout)
+        self.assertRegex(report["processor_time"], r"^(by weight \(cpu\.(weight|shares)\)|not shared out by memory \(nice\))")
         times = report["functions"][0]
         self.assertEqual(times["name"], "measured")
         self.assertGreater(times["cold_p50_ms"], times["warm_p50_ms"])

@@ -13,5 +13,6 @@ class Demo(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for name in ("hello-bash", "hello-cpp", "hello-python"):
             self.assertRegex(done.stdout, rf"(?m)^{name}\s.*\d\.\d+ ms.*\d\.\d\d x$")
+        self.assertRegex(done.stdout, r"(?m)^Processor time: (by weight \(cpu\.(weight|shares)\)|not shared out)")
         self.assertEqual(done.stdout.count('{"message":"Hello, World!"}'), 3)
         self.assertIn("--endpoint-url http://127.0.0.1:4566", done.stdout)
