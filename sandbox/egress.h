@@ -20,26 +20,31 @@ class [[nodiscard]] Egress {
  public:
   static constexpr std::uint32_t kSlotsMax = 65'536;
 
-  // `host_mounts`: the mount namespace that has /usr/sbin/nft. Switches forwarding of IPv4 on for as long as it lives.
+  // `host_mounts`: the mount namespace that has /usr/sbin/nft. Switches forwarding of IPv4 on for as long as it, or another
+  // service's, lives.
   // Errors name what is missing. For a single-threaded caller, in the network namespace that leads out.
   [[nodiscard]] static Result<Egress> create(std::string_view tag, int host_mounts);
   Egress(Egress&& other) noexcept;
   Egress& operator=(Egress&&) = delete;
   ~Egress();
 
+  // Removes what a predecessor with this tag left when it was killed: the rules, and forwarding if it had switched it on
+  // and no other service still needs it.
+  static void sweep(std::string_view tag, int host_mounts);
+
   // Gives the network namespace of `process` an interface eth0 with a default route. It goes with the namespace.
   [[nodiscard]] Result<void> connect(std::uint32_t slot, pid_t process) const;
 
  private:
   Egress(std::string tag, Fd host_mounts);
-  Result<void> load_rules() const;
+  static void clear_away(std::string_view tag, const Fd& host_mounts);
+  Result<void> load_rules(bool forwarding_is_off) const;
   std::string prefix() const;     // of our ends of the pairs
   std::uint32_t network() const;  // of all environments: a /14 of the range for carriers, 100.64.0.0/10
 
   std::string tag_;
   std::uint32_t hash_ = 0;
   Fd host_mounts_;
-  bool forwarding_was_off_ = false;
 };
 
 }  // namespace ogni::sandbox

@@ -115,6 +115,7 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   auto mounts = MountNamespaces::create(options_.shared_memory_bytes != 0);
   if (!mounts) return failure(std::move(mounts).error());
   mounts_.emplace(std::move(*mounts));
+  if (is_root) Egress::sweep(options_.tag, mounts_->host());
 
   if (!is_root) {
     means_.why_tmp_is_memory = "only root can mount disks";

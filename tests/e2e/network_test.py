@@ -6,6 +6,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import threading
 import unittest
@@ -161,6 +162,73 @@ class Network(unittest.TestCase):
         self.assertEqual(seen, {"/etc/resolv.conf": ""})
         self.assertEqual(run("nft", "list", "tables").stdout, "", "no rules before somebody needs them")
         self.assertEqual(service.stop(), 0)
+
+    def launcher(self, service):
+        """(keeper, the launcher that it keeps); None while there is none."""
+        def children(pid):
+            return [int(p) for p in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+        keepers = [pid for pid in children(service.process.pid)
+                   if open(f"/proc/{pid}/comm").read().startswith("ogni-launcher")]
+        kept = children(keepers[0]) if keepers else []
+        return (keepers[0], kept[0]) if kept else None
+
+    def forwarding(self):
+        return run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip()
+
+    def test_a_launcher_that_is_killed_is_followed_by_one_that_gives_a_way_out(self):
+        world = Answers(8080, self.in_world)
+        self.addCleanup(world.close)
+        service = self.serve("--network", "egress")
+        self.deploy(service, "out")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+        keeper, first = self.launcher(service)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: (self.launcher(service) or (keeper, first))[1] != first, "another launcher is there")
+        wait_until(lambda: "the launcher died" in service.messages(), "the daemon knows")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080), (HOST, service.port)), {WORLD})
+        tables = run("nft", "list", "tables").stdout.splitlines()
+        self.assertEqual(len(tables), 1, tables)
+        self.assertEqual(service.stop(), 0)
+        self.assertEqual(run("nft", "list", "tables").stdout, "")
+        self.assertEqual(self.forwarding(), "0", "the second one knew that the first had switched it on")
+
+    def kill_all(self, service):
+        """Nobody is left who could clear away."""
+        family = service.family()
+        for pid in (service.process.pid, *self.launcher(service)):
+            os.kill(pid, signal.SIGSTOP)
+        for pid in self.launcher(service):
+            os.kill(pid, signal.SIGKILL)
+        service.process.kill()
+        service.process.wait()
+        service.expect_gone(family)
+
+    def test_what_a_killed_service_leaves_is_swept_at_the_next_start(self):
+        killed = self.serve("--network", "egress")
+        self.deploy(killed, "out")
+        self.assertEqual(self.reached(killed, "out", (WORLD, 8080), seconds=1), set())
+        self.kill_all(killed)
+        self.assertIn("ogni_", run("nft", "list", "tables").stdout)
+        self.assertEqual(self.forwarding(), "1")
+        service = Service("--isolation", "namespace", data=killed.data)
+        self.addCleanup(service.close)
+        service.start()
+        self.assertEqual(run("nft", "list", "tables").stdout, "")
+        self.assertEqual(self.forwarding(), "0")
+        self.assertEqual(service.stop(), 0)
+
+    def test_forwarding_stays_on_as_long_as_another_service_needs_it(self):
+        world = Answers(8080, self.in_world)
+        self.addCleanup(world.close)
+        first, second = self.serve("--network", "egress"), self.serve("--network", "egress")
+        for service in (first, second):
+            self.deploy(service, "out")
+            self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+        self.assertEqual(first.stop(), 0)
+        self.assertEqual(self.forwarding(), "1")
+        self.assertEqual(self.reached(second, "out", (WORLD, 8080)), {WORLD})
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(self.forwarding(), "0")
 
     def test_function_tagged_loopback_stays_in_where_others_go_out(self):
         world = Answers(8080, self.in_world)
