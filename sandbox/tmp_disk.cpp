@@ -89,6 +89,9 @@ Result<Fd> attach_to_device(int image) {
     const int number = ::ioctl(control->get(), LOOP_CTL_GET_FREE);
     if (number < 0) return failure(Error::from_errno("LOOP_CTL_GET_FREE"));
     auto device = open_file("/dev/loop" + std::to_string(number), O_RDWR);
+    // Another program may have taken it since the kernel's answer, and may even have removed its node again.
+    const int error = device ? 0 : device.error().system_error();
+    if (!device && tries == 0 && (error == ENOENT || error == ENXIO || error == EBUSY)) continue;
     if (!device) return device;
     loop_config config{};
     config.fd = static_cast<std::uint32_t>(image);
