@@ -60,6 +60,21 @@ bool write_error(ogni_runtime* runtime, const char* type, const char* message, c
   return runtime->json.ok();
 }
 
+bool is_error_too_long(const ogni_runtime* runtime, std::size_t bytes) {
+  return runtime->client.is_stream_sent() && bytes > Client::kTrailerErrorBytesMax;
+}
+
+bool shorten_error(ogni_runtime* runtime, const char* type, const char* message) {
+  runtime->json.clear();
+  ogni::runtime::append_short_error_json(runtime->json, type, text_of(message), Client::kTrailerErrorBytesMax);
+  return runtime->json.ok();
+}
+
+// Between invocations only: on the one connection there is nothing else under way.
+bool can_report(const ogni_runtime* runtime) {
+  return runtime != nullptr && !runtime->has_invocation && !runtime->streams;
+}
+
 int begin_stream(ogni_runtime* runtime, Client::Answer begun) {
   runtime->streams = begun == Client::Answer::kAccepted;
   return status_of(begun);
@@ -253,22 +268,28 @@ int ogni_stream_end(ogni_runtime* runtime) {
 int ogni_stream_fail(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace) {
   if (runtime == nullptr || !runtime->streams || type == nullptr) return OGNI_BAD_ARGUMENT;
   if (!write_error(runtime, type, message, stack_trace)) return OGNI_FATAL;
+  if (is_error_too_long(runtime, runtime->json.size()) && !shorten_error(runtime, type, message)) return OGNI_FATAL;
   return end_stream(runtime, runtime->client.stream_fail(ogni::runtime::platform_type(type), runtime->json.view()));
 }
 
 int ogni_stream_fail_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes) {
   if (runtime == nullptr || !runtime->streams || !is_json_given(type, json, bytes)) return OGNI_BAD_ARGUMENT;
-  return end_stream(runtime, runtime->client.stream_fail(ogni::runtime::platform_type(type), {json, bytes}));
+  std::string_view error(json, bytes);
+  if (is_error_too_long(runtime, bytes)) {
+    if (!shorten_error(runtime, type, "the error is too long to follow a stream")) return OGNI_FATAL;
+    error = runtime->json.view();
+  }
+  return end_stream(runtime, runtime->client.stream_fail(ogni::runtime::platform_type(type), error));
 }
 
 int ogni_init_error(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace) {
-  if (runtime == nullptr || type == nullptr) return OGNI_BAD_ARGUMENT;
+  if (!can_report(runtime) || type == nullptr) return OGNI_BAD_ARGUMENT;
   if (!write_error(runtime, type, message, stack_trace)) return OGNI_FATAL;
   return status_of(runtime->client.init_error(ogni::runtime::platform_type(type), runtime->json.view()));
 }
 
 int ogni_init_error_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes) {
-  if (runtime == nullptr || !is_json_given(type, json, bytes)) return OGNI_BAD_ARGUMENT;
+  if (!can_report(runtime) || !is_json_given(type, json, bytes)) return OGNI_BAD_ARGUMENT;
   return status_of(runtime->client.init_error(ogni::runtime::platform_type(type), {json, bytes}));
 }
 
@@ -286,7 +307,7 @@ int ogni_restore_next(ogni_runtime* runtime) {
 }
 
 int ogni_restore_error(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace) {
-  if (runtime == nullptr || type == nullptr) return OGNI_BAD_ARGUMENT;
+  if (!can_report(runtime) || type == nullptr) return OGNI_BAD_ARGUMENT;
   if (!write_error(runtime, type, message, stack_trace)) return OGNI_FATAL;
   return status_of(runtime->client.restore_error(ogni::runtime::platform_type(type), runtime->json.view()));
 }

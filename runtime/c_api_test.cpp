@@ -107,6 +107,9 @@ TEST_F(CApi, RefusesWhatIsCalledAtTheWrongTimeOrWrong) {
   EXPECT_EQ(ogni_stream_begin_http(get(), 20, nullptr, nullptr), OGNI_BAD_ARGUMENT);
   EXPECT_EQ(ogni_stream_begin_http(get(), 200, "no colon", nullptr), OGNI_BAD_ARGUMENT);
   EXPECT_EQ(ogni_stream_begin_prelude(get(), "", 0), OGNI_BAD_ARGUMENT);
+  EXPECT_EQ(ogni_init_error(get(), "T", "m", nullptr), OGNI_BAD_ARGUMENT) << "an invocation is under way";
+  EXPECT_EQ(ogni_init_error_json(get(), "T", "{}", 2), OGNI_BAD_ARGUMENT);
+  EXPECT_EQ(ogni_restore_error(get(), "T", "m", nullptr), OGNI_BAD_ARGUMENT);
   EXPECT_EQ(ogni_respond(get(), nullptr, 0, ""), OGNI_OK) << "an empty answer is one";
   EXPECT_EQ(ogni_respond(get(), "x", 1, nullptr), OGNI_BAD_ARGUMENT) << "a second answer";
   EXPECT_EQ(ogni_fail(get(), "T", "x", nullptr), OGNI_BAD_ARGUMENT);
@@ -125,6 +128,7 @@ TEST_F(CApi, StreamsInChunks) {
   ASSERT_EQ(ogni_stream_begin(get(), nullptr), OGNI_OK);
   EXPECT_EQ(ogni_respond(get(), "x", 1, nullptr), OGNI_BAD_ARGUMENT) << "it is being streamed";
   EXPECT_EQ(ogni_next(get()), OGNI_BAD_ARGUMENT);
+  EXPECT_EQ(ogni_init_error(get(), "T", "m", nullptr), OGNI_BAD_ARGUMENT);
   EXPECT_EQ(ogni_stream_write(get(), "one ", 4), OGNI_OK);
   EXPECT_EQ(ogni_stream_write(get(), nullptr, 0), OGNI_OK);
   EXPECT_EQ(ogni_stream_write(get(), "two", 3), OGNI_OK);
@@ -172,6 +176,24 @@ TEST_F(CApi, FailsAStreamPlainlyBeforeItsFirstByteAndInTrailersAfter) {
   EXPECT_EQ(answer().trailer("Lambda-Runtime-Function-Error-Type"), "Function.Broken");
   EXPECT_EQ(answer().trailer("Lambda-Runtime-Function-Error-Body"), "eyJlcnJvclR5cGUiOiJCIn0=");
   EXPECT_EQ(server_.connections(), 1);
+}
+
+TEST_F(CApi, CutsAnErrorThatIsTooLongToFollowAStream) {
+  const std::string long_text(40'000, 'm');
+  const std::string json = "{\"errorMessage\":\"" + long_text + "\"}";
+  for (const bool as_json : {false, true}) {
+    platform_invokes();
+    ASSERT_EQ(ogni_next(get()), OGNI_OK);
+    ASSERT_EQ(ogni_stream_begin(get(), nullptr), OGNI_OK);
+    ASSERT_EQ(ogni_stream_write(get(), "so far", 6), OGNI_OK);
+    const std::string type = "Function." + std::string(1000, 't');
+    EXPECT_EQ(as_json ? ogni_stream_fail_json(get(), type.c_str(), json.data(), json.size())
+                      : ogni_stream_fail(get(), type.c_str(), long_text.c_str(), long_text.c_str()),
+              OGNI_OK);
+    EXPECT_EQ(answer().trailer("Lambda-Runtime-Function-Error-Body").substr(0, 20), "eyJlcnJvck1lc3NhZ2Ui") << as_json;
+    EXPECT_LT(answer().trailers.size(), 4096U);
+    EXPECT_EQ(answer().trailers.size() > 3000, !as_json) << "as much of the message as there is room for";
+  }
 }
 
 TEST_F(CApi, StopsWritingWhenThePlatformHasHadEnough) {

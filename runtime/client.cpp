@@ -23,6 +23,8 @@ constexpr int kRefusedNextMax = 5;
 // Of an error's text, this much is logged.
 constexpr std::size_t kComplaintBytesMax = 300;
 constexpr int kTooLarge = 413;
+// Clocks count nanoseconds in 64 bits.
+constexpr std::int64_t kDeadlineMsMax = INT64_MAX / 1'000'000;
 
 // A signal ends the wait early, which does no harm.
 void back_off(int attempt) {
@@ -56,6 +58,7 @@ bool Client::next() {
       return false;
     }
     if (events_.status() == 200 && take_invocation()) return true;
+    invocation_ = {};
     complain("/next", events_);
     if (events_.status() >= 500) return false;
     back_off(refused + 2);
@@ -79,7 +82,7 @@ bool Client::take_invocation() {
                 {"Content-Type", invocation_.content_type}};
   for (const auto& field : wanted) field.value = events_.header(field.name);
   const std::int64_t deadline_ms = parse_decimal(deadline, INT64_MAX);
-  invocation_.deadline_ms = deadline_ms < 0 ? 0 : deadline_ms;
+  invocation_.deadline_ms = deadline_ms < 0 ? 0 : deadline_ms < kDeadlineMsMax ? deadline_ms : kDeadlineMsMax;
   invocation_.event = events_.body();
   return !invocation_.request_id.empty();
 }

@@ -43,6 +43,8 @@ class Client {
   // Largest event taken: far above AWS's 6 MiB, for services with raised limits.
   static constexpr std::size_t kEventBytesMax = 256 * 1024 * 1024;
   static constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+  // Of an error that follows a stream: in base64, with its type, it fits into the 4 KiB of trailers that servers take.
+  static constexpr std::size_t kTrailerErrorBytesMax = 2800;
 
   enum class Answer {
     kAccepted,
@@ -81,7 +83,10 @@ class Client {
   [[nodiscard]] bool stream_write(std::string_view bytes);
   // The response is complete. kRefused also where it could not be delivered whole.
   [[nodiscard]] Answer stream_end();
-  // The invocation failed: as fail() before the first byte; later the caller gets the bytes so far and this error.
+  // Whether the first byte has left, so that an error would follow the stream in its trailers.
+  bool is_stream_sent() const { return stream_ == Stream::kSending || stream_ == Stream::kBroken; }
+  // The invocation failed: as fail() before the first byte; later the caller gets the bytes so far and this error, whose
+  // JSON has kTrailerErrorBytesMax bytes at most then.
   [[nodiscard]] Answer stream_fail(std::string_view type, std::string_view body);
 
   // --- Snapshots ---
@@ -118,6 +123,7 @@ class Client {
   Answer begin(std::string_view content_type, std::string_view prelude);
   bool send_stream(std::string_view bytes, std::string_view end);
   bool open_stream();
+  std::int64_t stream_patience_ms() const;
   Answer finish_stream();
 
   Connection connection_;

@@ -14,6 +14,7 @@ namespace header = protocol::header;
 // Without a deadline, how long the platform may take no byte: the longest time-out of a function.
 constexpr std::int64_t kPatienceMs = 900'000;
 constexpr std::int64_t kPatienceMsMin = Connection::kAnswerSeconds * 1000;
+constexpr std::size_t kTrailerTypeBytesMax = 256;
 // Between the prelude and the body.
 constexpr std::string_view kPreludeEnd("\0\0\0\0\0\0\0\0", 8);
 
@@ -56,6 +57,12 @@ bool Client::open_stream() {
   return connection_.is_open();
 }
 
+// How long a stream may stand still.
+std::int64_t Client::stream_patience_ms() const {
+  const std::int64_t left_ms = invocation_.deadline_ms == 0 ? kPatienceMs : invocation_.deadline_ms - now_ms();
+  return left_ms < kPatienceMsMin ? kPatienceMsMin : left_ms;
+}
+
 // Sends `bytes` as one chunk, the head before them where it was not sent yet, and `end`. False: stream_ is kBroken.
 bool Client::send_stream(std::string_view bytes, std::string_view end) {
   if (stream_ == Stream::kBegun && !open_stream()) stream_ = Stream::kBroken;
@@ -72,9 +79,7 @@ bool Client::send_stream(std::string_view bytes, std::string_view end) {
                    part_of(bytes),
                    part_of(size == 0 ? std::string_view() : std::string_view("\r\n")),
                    part_of(end)};
-  std::int64_t patience_ms = invocation_.deadline_ms == 0 ? kPatienceMs : invocation_.deadline_ms - now_ms();
-  if (patience_ms < kPatienceMsMin) patience_ms = kPatienceMsMin;
-  const Connection::Sent sent = connection_.send_watching(parts, 6, patience_ms);
+  const Connection::Sent sent = connection_.send_watching(parts, 6, stream_patience_ms());
   if (sent == Connection::Sent::kAll) return true;
   // What the platform says about it, stream_end() hears.
   if (sent == Connection::Sent::kLost) connection_.close();
@@ -99,7 +104,7 @@ Client::Answer Client::stream_fail(std::string_view type, std::string_view body)
   }
   head_.clear();
   head_.append("0\r\n");
-  append_field(head_, header::kFunctionErrorType, type);
+  append_field(head_, header::kFunctionErrorType, slice(type, 0, kTrailerTypeBytesMax));
   head_.append(header::kFunctionErrorBody).append(": ");
   append_base64(head_, body);
   head_.append("\r\n\r\n");
@@ -112,7 +117,8 @@ Client::Answer Client::finish_stream() {
   const bool whole = stream_ == Stream::kSending;
   stream_ = Stream::kNone;
   // The platform acknowledges when it has passed everything on.
-  const bool answered = connection_.is_open() && connection_.receive(answers_, Connection::Wait::kBounded);
+  const bool answered =
+      connection_.is_open() && connection_.receive(answers_, Connection::Wait::kBounded, stream_patience_ms());
   if (!answered || !whole || !answers_.keep_alive() || answers_.excess() > 0) connection_.close();
   if (!answered) {
     log_line("the connection was lost in the middle of a streamed response");

@@ -235,6 +235,19 @@ TEST_F(ClientTest, GivesUpWhenNobodyListens) {
   EXPECT_EQ(client.init_error("Runtime.X", "{}"), Answer::kFatal);
 }
 
+TEST_F(ClientTest, TakesADeadlineThatClocksCannotCount) {
+  platform([](TestServer& server) {
+    server.read();
+    server.send(
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nLambda-Runtime-Deadline-Ms: 253402300799999\r\n"
+        "Content-Length: 2\r\n\r\n{}");
+  });
+  Client client = this->client();
+  ASSERT_TRUE(client.next());
+  EXPECT_GT(client.invocation().deadline_ms, now_ms());
+  EXPECT_LE(client.invocation().deadline_ms, INT64_MAX / 1'000'000);
+}
+
 TEST_F(ClientTest, GivesUpOnAnEventWithoutRequestIdAndOnRefusedPolls) {
   platform([&](TestServer& server) {
     for (int i = 0; i < 5; ++i) {
@@ -244,6 +257,7 @@ TEST_F(ClientTest, GivesUpOnAnEventWithoutRequestIdAndOnRefusedPolls) {
   });
   Client client = this->client();
   EXPECT_FALSE(client.next());
+  EXPECT_EQ(client.invocation().event.data(), nullptr) << "no view of what is gone";
 }
 
 }  // namespace

@@ -90,7 +90,16 @@ Connection::Sent Connection::send_watching(iovec* parts, int count, std::int64_t
   return Sent::kAll;
 }
 
-bool Connection::receive(ResponseParser& parser, Wait wait) {
+// Whether a byte comes in what is left of `patience_ms` once the socket's own time-out has passed.
+bool Connection::comes_late(std::int64_t patience_ms) const {
+  const std::int64_t left_ms = patience_ms - std::int64_t{kAnswerSeconds} * 1000;
+  if (left_ms <= 0) return false;
+  pollfd waiting = {socket_, POLLIN, 0};
+  const int ready = ::poll(&waiting, 1, static_cast<int>(left_ms < INT32_MAX ? left_ms : INT32_MAX));
+  return ready > 0 || (ready < 0 && errno == EINTR);
+}
+
+bool Connection::receive(ResponseParser& parser, Wait wait, std::int64_t patience_ms) {
   while (parser.state() == ResponseParser::State::kHead || parser.state() == ResponseParser::State::kBody) {
     const ResponseParser::Space space = parser.space();
     const ssize_t received = ::recv(socket_, space.data, space.size, 0);
@@ -98,7 +107,9 @@ bool Connection::receive(ResponseParser& parser, Wait wait) {
       parser.commit(static_cast<std::size_t>(received));
     } else if (received == 0) {
       parser.finish();
-    } else if (errno != EINTR && !(wait == Wait::kForever && errno == EAGAIN)) {
+    } else if (errno == EAGAIN) {
+      if (wait != Wait::kForever && !comes_late(patience_ms)) return false;
+    } else if (errno != EINTR) {
       return false;
     }
   }

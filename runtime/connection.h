@@ -15,7 +15,7 @@ class Connection {
  public:
   enum class Wait {
     kForever,  // the platform may freeze the process for hours
-    kBounded,  // kAnswerSeconds without a byte
+    kBounded,  // kAnswerSeconds without a byte, or longer where the caller says so
   };
   enum class Sent {
     kAll,
@@ -43,10 +43,13 @@ class Connection {
   [[nodiscard]] bool send(iovec* parts, int count);
   // As send(), but watches for an early answer while it waits, and waits for `patience_ms` without progress at most.
   [[nodiscard]] Sent send_watching(iovec* parts, int count, std::int64_t patience_ms);
-  // Until the response is complete. False: lost, or not HTTP, or too late.
-  [[nodiscard]] bool receive(ResponseParser& parser, Wait wait);
+  // Until the response is complete. False: lost, or not HTTP, or too late: kBounded gives up when no byte has come for
+  // `patience_ms`, which is kAnswerSeconds at least.
+  [[nodiscard]] bool receive(ResponseParser& parser, Wait wait, std::int64_t patience_ms = kAnswerSeconds * 1000);
 
  private:
+  bool comes_late(std::int64_t patience_ms) const;
+
   Endpoint endpoint_;
   int socket_ = -1;
 };

@@ -1,5 +1,6 @@
 #include "runtime/poller.h"
 
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -77,20 +78,31 @@ class ClientStream : public ResponseStream {
   }
   void http(const HttpHead& head) override {
     refuse_if_begun();
+    prelude_.clear();
     std::string headers;
     std::string cookies;
     for (const auto& [name, value] : head.headers) append_line(headers, name + ": " + value);
     for (const std::string& cookie : head.cookies) append_line(cookies, cookie);
+    const bool fits = append_prelude_json(prelude_, head.status, headers, cookies);
+    const bool has_memory = prelude_.ok();
+    if (fits && has_memory) return;
     prelude_.clear();
-    if (!append_prelude_json(prelude_, head.status, headers, cookies)) {
-      throw std::invalid_argument("not the head of an HTTP response");
-    }
+    if (!has_memory) throw std::bad_alloc();
+    throw std::invalid_argument("not the head of an HTTP response");
   }
   bool write(std::string_view bytes) override { return begin() && client_.stream_write(bytes); }
 
   Client::Answer end() { return begin() ? client_.stream_end() : Client::Answer::kFatal; }
-  Client::Answer fail(std::string_view type, std::string_view body) {
-    return begun_ ? client_.stream_fail(type, body) : client_.fail(type, body);
+  Client::Answer fail(const Response& failed) {
+    const std::string_view type = platform_type(failed.error_type());
+    const std::string json = failure_json(failed);
+    if (!begun_) return client_.fail(type, json);
+    if (!client_.is_stream_sent() || json.size() <= Client::kTrailerErrorBytesMax) {
+      return client_.stream_fail(type, json);
+    }
+    Buffer shorter;
+    append_short_error_json(shorter, failed.error_type(), failed.error_message(), Client::kTrailerErrorBytesMax);
+    return client_.stream_fail(type, shorter.view());
   }
 
  private:
@@ -143,7 +155,7 @@ Client::Answer Poller::stream(const Response& response) {
     response.produce(stream);
   } catch (...) {
     const Response failed = current_exception_as_failure();
-    return stream.fail(platform_type(failed.error_type()), failure_json(failed));
+    return stream.fail(failed);
   }
   return stream.end();
 }

@@ -49,4 +49,10 @@ Response& Response::caused_by(Response cause) {
   return *this;
 }
 
+Response& Response::keep(std::shared_ptr<const void> what) {
+  using Both = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+  kept_ = kept_ ? std::make_shared<const Both>(std::move(kept_), std::move(what)) : std::move(what);
+  return *this;
+}
+
 }  // namespace ogni

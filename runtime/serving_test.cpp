@@ -15,6 +15,7 @@
 
 #include "ogni/log.hpp"
 #include "ogni/runtime.hpp"
+#include "runtime/report.h"
 #include "runtime/test_server.h"
 #include "runtime/trace_variable.h"
 
@@ -93,12 +94,19 @@ TEST_F(Serving, StreamsAnHttpResponse) {
     EXPECT_THROW(stream.http({.status = 7}), std::invalid_argument);
     EXPECT_THROW(stream.http({.headers = {{"X", "a\nSet-Cookie: b"}}}), std::invalid_argument);
     EXPECT_THROW(stream.http({.headers = {{"X Y", "a"}}}), std::invalid_argument);
+    if (event.body == "0") {
+      stream.write("plain");
+      return;
+    }
     stream.http({.status = 201, .headers = {{"X-A", "ä"}}, .cookies = {"a=b"}});
     if (event.body != "[]") stream.write("body");
   });
   const std::string head = R"({"statusCode":201,"headers":{"X-A":"ä"},"cookies":["a=b"]})" + std::string(8, '\0');
   EXPECT_EQ(invoke().body, head + "body");
   EXPECT_EQ(invoke("[]").body, head);
+  const auto plain = invoke("0");
+  EXPECT_EQ(plain.body, "plain") << "nothing of a head that was refused";
+  EXPECT_EQ(plain.field("Content-Type"), "application/octet-stream");
   EXPECT_EQ(finish(), 1);
 }
 
@@ -116,6 +124,33 @@ TEST_F(Serving, ReportsAnExceptionInAStreamPlainlyOrInTrailers) {
   EXPECT_EQ(late.trailer("Lambda-Runtime-Function-Error-Type"), "Function.Unhandled");
   EXPECT_NE(late.trailer("Lambda-Runtime-Function-Error-Body"), "");
   EXPECT_EQ(finish(), 1);
+}
+
+TEST_F(Serving, CutsAnErrorThatIsTooLongToFollowAStream) {
+  start([](const Event&, const Context&, ResponseStream& stream) {
+    stream.write("so far");
+    throw std::runtime_error(std::string(40'000, 'm'));
+  });
+  const auto late = invoke();
+  EXPECT_EQ(late.trailer("Lambda-Runtime-Function-Error-Body").substr(0, 20), "eyJlcnJvck1lc3NhZ2Ui");
+  EXPECT_GT(late.trailers.size(), 3000U);
+  EXPECT_LT(late.trailers.size(), 4096U) << "servers take no more";
+  EXPECT_EQ(finish(), 1);
+}
+
+TEST(ShortError, KeepsWholeCharactersAndItsLimit) {
+  for (const std::string& unit :
+       {std::string("m"), std::string("\xF0\x9F\x98\x80"), std::string("\x01"), std::string("\xFF")}) {
+    std::string message;
+    while (message.size() < 10'000) message += unit;
+    for (std::size_t limit = 2000; limit < 2010; ++limit) {
+      runtime::Buffer out;
+      runtime::append_short_error_json(out, "T", message, limit);
+      EXPECT_LE(out.size(), limit);
+      EXPECT_GT(out.size(), limit - 20);
+      EXPECT_EQ(out.view().find("\xEF\xBF\xBD") != std::string_view::npos, unit == "\xFF");
+    }
+  }
 }
 
 TEST_F(Serving, ReportsNestedExceptionsAsCauses) {

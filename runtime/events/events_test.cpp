@@ -57,6 +57,34 @@ std::string refusal(std::string_view text) {
   return "taken";
 }
 
+// Collects what a producer writes.
+class Collected : public ResponseStream {
+ public:
+  void content_type(std::string_view) override {}
+  void http(const HttpHead&) override {}
+  bool write(std::string_view bytes) override {
+    text += bytes;
+    return true;
+  }
+  std::string text;
+};
+
+TEST(Events, TheTypedEventLivesAsLongAsTheResponseThatRefersToIt) {
+  const std::string body(100, 'x');
+  const std::string event = "{\"Records\":[{\"body\":\"" + body + "\"}]}";
+  const Handler borrows =
+      handler([](const SqsEvent& sqs) noexcept { return Response::borrowed(sqs.records.front().body); });
+  EXPECT_EQ(borrows({event, {}}, {}).body(), body);
+  const Handler streams = handler([](const SqsEvent& sqs) {
+    return Response::streamed([&sqs](ResponseStream& stream) { stream.write(sqs.records.front().body); });
+  });
+  Response copy = Response::success("");
+  copy = streams({event, {}}, {});
+  Collected collected;
+  copy.produce(collected);
+  EXPECT_EQ(collected.text, body);
+}
+
 TEST(Events, ApiGatewayRequestDecodesItsBodyAndComesOutAsItCameIn) {
   const auto request = round_trip<ApiGatewayRequest>("api_gateway_v1");
   EXPECT_EQ(request.http_method, "POST");

@@ -61,7 +61,7 @@ extern "C" {
 typedef struct ogni_runtime ogni_runtime;
 
 /* "0.1.0": the version of the library that runs, which need not be that of this header. */
-OGNI_API const char *ogni_version(void);
+OGNI_API const char* ogni_version(void);
 
 /* --- Life --- */
 
@@ -70,10 +70,10 @@ OGNI_API const char *ogni_version(void);
  *   platform sets it.
  * `user_agent`: names the runtime to the platform, "my-lisp/1.0"; may be NULL.
  * NULL: no such address, or no memory. To be closed with ogni_close. */
-OGNI_API ogni_runtime *ogni_open(const char *address, const char *user_agent);
+OGNI_API ogni_runtime* ogni_open(const char* address, const char* user_agent);
 
 /* Closes the connection and frees everything. `runtime` may be NULL. */
-OGNI_API void ogni_close(ogni_runtime *runtime);
+OGNI_API void ogni_close(ogni_runtime* runtime);
 
 /* How many invocations the platform gives to this process at once: AWS_LAMBDA_MAX_CONCURRENCY, 1 where it is not set.
  * A program that can serve several at once runs so many threads, each with a runtime. Serving one at a time is always
@@ -88,47 +88,47 @@ OGNI_API int ogni_max_concurrency(void);
  * unless ogni_max_concurrency() is above 1.
  * OGNI_OK: there is one. OGNI_INTERRUPTED, OGNI_FATAL: leave the loop.
  * OGNI_BAD_ARGUMENT: a stream has not been ended. */
-OGNI_API int ogni_next(ogni_runtime *runtime);
+OGNI_API int ogni_next(ogni_runtime* runtime);
 
 /* The event: any bytes, usually JSON. `*bytes` (may be NULL) gets its size. A NUL follows the last byte. It stays
  * valid, unchanged, while the invocation is answered, so that it can be the answer. */
-OGNI_API const char *ogni_event(const ogni_runtime *runtime, size_t *bytes);
+OGNI_API const char* ogni_event(const ogni_runtime* runtime, size_t* bytes);
 
 /* Answers the invocation. `body` may be NULL where `bytes` is 0. `content_type` may be NULL: application/json.
  * OGNI_OK, OGNI_REFUSED, OGNI_FATAL, OGNI_BAD_ARGUMENT. */
-OGNI_API int ogni_respond(ogni_runtime *runtime, const char *body, size_t bytes, const char *content_type);
+OGNI_API int ogni_respond(ogni_runtime* runtime, const char* body, size_t bytes, const char* content_type);
 
 /* Answers the invocation with a function error, {"errorMessage":…,"errorType":…,"stackTrace":[…]}. The process goes on.
  * `type`: a name such as "Order.Invalid". `message`, `stack_trace`: may be NULL. The lines of the stack trace are
  * separated by '\n', innermost first. Bytes that are not UTF-8 become U+FFFD. Results as ogni_respond. */
-OGNI_API int ogni_fail(ogni_runtime *runtime, const char *type, const char *message, const char *stack_trace);
+OGNI_API int ogni_fail(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace);
 
 /* As ogni_fail with a body of one's own, which the caller gets as it is; it should be a JSON object with the members
  * above. */
-OGNI_API int ogni_fail_json(ogni_runtime *runtime, const char *type, const char *json, size_t bytes);
+OGNI_API int ogni_fail_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes);
 
 /* --- About the invocation --- */
 
-OGNI_API const char *ogni_request_id(const ogni_runtime *runtime);
+OGNI_API const char* ogni_request_id(const ogni_runtime* runtime);
 /* As the caller addressed it, with the version or alias if one was named. */
-OGNI_API const char *ogni_invoked_function_arn(const ogni_runtime *runtime);
-OGNI_API const char *ogni_trace_id(const ogni_runtime *runtime);         /* X-Ray */
-OGNI_API const char *ogni_client_context(const ogni_runtime *runtime);   /* JSON */
-OGNI_API const char *ogni_cognito_identity(const ogni_runtime *runtime); /* JSON */
-OGNI_API const char *ogni_tenant_id(const ogni_runtime *runtime);
-OGNI_API const char *ogni_content_type(const ogni_runtime *runtime); /* of the event */
+OGNI_API const char* ogni_invoked_function_arn(const ogni_runtime* runtime);
+OGNI_API const char* ogni_trace_id(const ogni_runtime* runtime);         /* X-Ray */
+OGNI_API const char* ogni_client_context(const ogni_runtime* runtime);   /* JSON */
+OGNI_API const char* ogni_cognito_identity(const ogni_runtime* runtime); /* JSON */
+OGNI_API const char* ogni_tenant_id(const ogni_runtime* runtime);
+OGNI_API const char* ogni_content_type(const ogni_runtime* runtime); /* of the event */
 /* When the platform ends the invocation: milliseconds since 1970-01-01 UTC; 0 where it did not say. */
-OGNI_API int64_t ogni_deadline_ms(const ogni_runtime *runtime);
+OGNI_API int64_t ogni_deadline_ms(const ogni_runtime* runtime);
 /* Milliseconds until then; 0 when that time has passed. */
-OGNI_API int64_t ogni_remaining_ms(const ogni_runtime *runtime);
+OGNI_API int64_t ogni_remaining_ms(const ogni_runtime* runtime);
 
 /* --- About the function; the same for the life of the process, also before ogni_next --- */
 
-OGNI_API const char *ogni_function_name(const ogni_runtime *runtime);
-OGNI_API const char *ogni_function_version(const ogni_runtime *runtime);
-OGNI_API const char *ogni_log_group(const ogni_runtime *runtime);
-OGNI_API const char *ogni_log_stream(const ogni_runtime *runtime);
-OGNI_API int ogni_memory_mb(const ogni_runtime *runtime); /* 0 where the platform did not say */
+OGNI_API const char* ogni_function_name(const ogni_runtime* runtime);
+OGNI_API const char* ogni_function_version(const ogni_runtime* runtime);
+OGNI_API const char* ogni_log_group(const ogni_runtime* runtime);
+OGNI_API const char* ogni_log_stream(const ogni_runtime* runtime);
+OGNI_API int ogni_memory_mb(const ogni_runtime* runtime); /* 0 where the platform did not say */
 
 /* All text above by number, with its size: one function to bind instead of eleven, and no strlen. */
 #define OGNI_REQUEST_ID 0
@@ -143,41 +143,43 @@ OGNI_API int ogni_memory_mb(const ogni_runtime *runtime); /* 0 where the platfor
 #define OGNI_LOG_GROUP 9
 #define OGNI_LOG_STREAM 10
 /* "" for an unknown number. `bytes` may be NULL. */
-OGNI_API const char *ogni_text(const ogni_runtime *runtime, int which, size_t *bytes);
+OGNI_API const char* ogni_text(const ogni_runtime* runtime, int which, size_t* bytes);
 
 /* --- A streamed response: begin, any number of writes, then end or fail --- */
 
 /* Nothing is sent before the first byte. `content_type` may be NULL: application/octet-stream.
  * OGNI_OK, OGNI_BAD_ARGUMENT, OGNI_FATAL. */
-OGNI_API int ogni_stream_begin(ogni_runtime *runtime, const char *content_type);
+OGNI_API int ogni_stream_begin(ogni_runtime* runtime, const char* content_type);
 
 /* As ogni_stream_begin for function URLs and API Gateway: the caller gets an HTTP response.
  * `status`: 100 to 999. `headers`: lines "Name: value", separated by '\n'; may be NULL. `cookies`: one in each line,
  * as in Set-Cookie; may be NULL. */
-OGNI_API int ogni_stream_begin_http(ogni_runtime *runtime, int status, const char *headers, const char *cookies);
+OGNI_API int ogni_stream_begin_http(ogni_runtime* runtime, int status, const char* headers, const char* cookies);
 
 /* As ogni_stream_begin_http with the prelude as a JSON object, {"statusCode":200,"headers":{…},"cookies":[…]}. */
-OGNI_API int ogni_stream_begin_prelude(ogni_runtime *runtime, const char *json, size_t bytes);
+OGNI_API int ogni_stream_begin_prelude(ogni_runtime* runtime, const char* json, size_t bytes);
 
 /* Sends bytes on their way. Returns when the kernel has taken them, so it waits while the platform reads more slowly
  * than the function writes. OGNI_OK; OGNI_REFUSED: nobody takes more: stop and call ogni_stream_end;
  * OGNI_FATAL; OGNI_BAD_ARGUMENT. */
-OGNI_API int ogni_stream_write(ogni_runtime *runtime, const char *data, size_t bytes);
+OGNI_API int ogni_stream_write(ogni_runtime* runtime, const char* data, size_t bytes);
 
 /* The response is complete. Results as ogni_respond. */
-OGNI_API int ogni_stream_end(ogni_runtime *runtime);
+OGNI_API int ogni_stream_end(ogni_runtime* runtime);
 
 /* The invocation failed. Before the first byte the caller gets what ogni_fail gives; later the caller gets the bytes so
- * far and the error after them. Parameters and results as ogni_fail. */
-OGNI_API int ogni_stream_fail(ogni_runtime *runtime, const char *type, const char *message, const char *stack_trace);
-OGNI_API int ogni_stream_fail_json(ogni_runtime *runtime, const char *type, const char *json, size_t bytes);
+ * far and the error after them, of which there is room for 2800 bytes of JSON then: a longer one comes without its
+ * stack, and with a part of its message; one of ogni_stream_fail_json with its type only. Parameters and results as
+ * ogni_fail. */
+OGNI_API int ogni_stream_fail(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace);
+OGNI_API int ogni_stream_fail_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes);
 
 /* --- Initialisation and snapshots --- */
 
 /* Initialisation failed: to be called instead of the first ogni_next. Then end the process with a status other than 0.
- * Parameters as ogni_fail. */
-OGNI_API int ogni_init_error(ogni_runtime *runtime, const char *type, const char *message, const char *stack_trace);
-OGNI_API int ogni_init_error_json(ogni_runtime *runtime, const char *type, const char *json, size_t bytes);
+ * Parameters as ogni_fail. OGNI_BAD_ARGUMENT also while an invocation is under way. */
+OGNI_API int ogni_init_error(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace);
+OGNI_API int ogni_init_error_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes);
 
 /* 1 where a snapshot of the initialised process will be taken (SnapStart), else 0. Where it is 1, before ogni_next:
  *   run what has to happen before the snapshot (close connections, …); if that fails, ogni_init_error with type
@@ -189,21 +191,21 @@ OGNI_API int ogni_is_snapshot(void);
 
 /* Waits until the process has been restored. OGNI_OK at once where ogni_is_snapshot() is 0. The context is empty
  * afterwards. OGNI_OK, OGNI_REFUSED (this platform takes no snapshot: go on), OGNI_INTERRUPTED, OGNI_FATAL. */
-OGNI_API int ogni_restore_next(ogni_runtime *runtime);
+OGNI_API int ogni_restore_next(ogni_runtime* runtime);
 
-/* What is to run after a restore has failed. Parameters as ogni_fail. */
-OGNI_API int ogni_restore_error(ogni_runtime *runtime, const char *type, const char *message, const char *stack_trace);
+/* What is to run after a restore has failed. Parameters as ogni_fail; OGNI_BAD_ARGUMENT as ogni_init_error. */
+OGNI_API int ogni_restore_error(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace);
 
 /* --- Shutdown --- */
 
 /* Makes a waiting ogni_next, or the next one, return OGNI_INTERRUPTED. An invocation that has arrived is served first.
  * From any thread, and from a signal handler. `runtime` must not be closed meanwhile. */
-OGNI_API void ogni_interrupt(ogni_runtime *runtime);
+OGNI_API void ogni_interrupt(ogni_runtime* runtime);
 
 /* From now on SIGTERM, by which the platform announces the end of the environment, interrupts this runtime. After
  * OGNI_INTERRUPTED the process has 500 ms to end in order (2 s with external extensions). One runtime of a process: a
  * second gets OGNI_FATAL. ogni_close gives SIGTERM its former meaning. OGNI_OK, OGNI_BAD_ARGUMENT, OGNI_FATAL. */
-OGNI_API int ogni_catch_sigterm(ogni_runtime *runtime);
+OGNI_API int ogni_catch_sigterm(ogni_runtime* runtime);
 
 /* --- Log --- */
 
@@ -219,7 +221,7 @@ OGNI_API int ogni_catch_sigterm(ogni_runtime *runtime);
  * below INFO in JSON, and none in text.
  * Written with one system call, to the descriptor _LAMBDA_TELEMETRY_LOG_FD where there is one, else to stderr.
  * `runtime` may be NULL: no request id then. */
-OGNI_API void ogni_log(const ogni_runtime *runtime, int level, const char *message, size_t bytes);
+OGNI_API void ogni_log(const ogni_runtime* runtime, int level, const char* message, size_t bytes);
 
 #ifdef __cplusplus
 }

@@ -96,6 +96,8 @@ class Response {
   static Response streamed(Producer produce);
   // Of a failure: what led to it, as a member "cause" of the error. Returns *this.
   Response& caused_by(Response cause);
+  // `what` lives as long as this response and its copies: what the body or the producer points into. Returns *this.
+  Response& keep(std::shared_ptr<const void> what);
 
   bool is_success() const { return success_; }
   bool is_streamed() const { return static_cast<bool>(producer_); }
@@ -118,6 +120,7 @@ class Response {
   std::string_view borrowed_;
   std::vector<std::string> stack_trace_;
   std::shared_ptr<const Response> cause_;
+  std::shared_ptr<const void> kept_;  // outlives producer_
   Producer producer_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -64,6 +65,18 @@ template <class Object, class Result, class Event, class... Rest>
 struct Parameter<Result (Object::*)(Event, Rest...)> {
   using type = std::remove_cvref_t<Event>;
 };
+template <class Result, class Event, class... Rest>
+struct Parameter<Result (*)(Event, Rest...) noexcept> {
+  using type = std::remove_cvref_t<Event>;
+};
+template <class Object, class Result, class Event, class... Rest>
+struct Parameter<Result (Object::*)(Event, Rest...) const noexcept> {
+  using type = std::remove_cvref_t<Event>;
+};
+template <class Object, class Result, class Event, class... Rest>
+struct Parameter<Result (Object::*)(Event, Rest...) noexcept> {
+  using type = std::remove_cvref_t<Event>;
+};
 
 }  // namespace detail
 
@@ -73,16 +86,19 @@ struct Parameter<Result (Object::*)(Event, Rest...)> {
 //
 // where Response is a struct of this library, an ogni::Response, a std::string of JSON, or void. An event of another shape
 // is answered with an error of type "ogni::events::EventError"; `f` is not called then.
+//
+// The typed event lives until the response has been sent, so an ogni::Response may borrow from it, or a producer refer to
+// it. Locals of `f` do not: what a producer needs of them, it captures by value.
 template <class Function>
 Handler handler(Function f) {
   using Event = typename detail::Parameter<Function>::type;
   return [f = std::move(f)](const ogni::Event& raw, const Context& context) mutable -> Response {
-    const auto event = parse<Event>(raw.body);
+    const auto event = std::make_shared<const Event>(parse<Event>(raw.body));
     const auto call = [&]() -> decltype(auto) {
       if constexpr (std::is_invocable_v<Function&, const Event&, const Context&>) {
-        return f(event, context);
+        return f(*event, context);
       } else {
-        return f(event);
+        return f(*event);
       }
     };
     using Result = std::remove_cvref_t<decltype(call())>;
@@ -90,7 +106,9 @@ Handler handler(Function f) {
       call();
       return Response::success("null");
     } else if constexpr (std::is_same_v<Result, Response>) {
-      return call();
+      Response response = call();
+      response.keep(event);
+      return response;
     } else if constexpr (std::is_same_v<Result, std::string>) {
       return Response::success(call());
     } else {
