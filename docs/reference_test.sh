@@ -1,8 +1,9 @@
 #!/bin/bash
 # The reference of the library for functions is made without a warning, and has what authors look for.
-# Exit status: 0 fine, 1 not, 77 doxygen is not installed.
+# Exit status: 0 fine, 1 not, 77 doxygen is not installed, or the headers are not here.
 set -uo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+[ -f "$root/runtime/include/ogni/runtime.h" ] || exit 77
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 "$root/scripts/reference" "$work" || exit $?
