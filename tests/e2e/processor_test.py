@@ -1,0 +1,102 @@
+"""What the kernel was told of an environment's processor time is read back from its control group, whichever version of
+the interface has the controller here."""
+
+import unittest
+from pathlib import Path
+
+import functions
+from harness import Service, can_isolate, wait_until
+
+MEMORY_MB = 512
+THOUSANDTHS = MEMORY_MB * 1000 // 1769  # AWS: 1,769 MB are one processor
+SPIN = "end=$((SECONDS + 60)); n=0; while ((n < 300000 && SECONDS < end)); do ((n += 1)); done; echo '\"spun\"'"
+
+
+def comm(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def processor_group(pid):
+    """(version, directory) of a process in the hierarchy that has the cpu controller; None where there is none."""
+    own = {}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        own.update({name: path for name in controllers.split(",")})
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, after = line.split(" - ")
+        _, _, _, root, place = before.split()[:5]
+        kind, _, options = after.split()
+        if kind not in ("cgroup", "cgroup2") or (kind == "cgroup" and "cpu" not in options.split(",")):
+            continue
+        path = own["cpu" if kind == "cgroup" else ""]
+        directory = Path(place + (path.removeprefix(root) if root != "/" else path))
+        if kind == "cgroup" or (directory / "cpu.weight").exists():
+            return (1 if kind == "cgroup" else 2), directory
+    return None
+
+
+class Processor(unittest.TestCase):
+    def setUp(self):
+        if can_isolate():
+            self.skipTest("namespace isolation: " + can_isolate())
+
+    def group_after_spinning(self, *flags):
+        """Serves a call that keeps a processor busy; the version and directory of its environment's group."""
+        service = Service("--isolation", "namespace", "--blank-environments", "0", *flags)
+        self.addCleanup(service.close)
+        service.start()
+        policy = service.http("GET", "/healthz")[1]["Ogni-Processor-Time"]
+        if "(nice)" in policy:
+            self.assertIn("weaker here: ", service.messages())
+            self.assertEqual(service.stop(), 0)
+            self.skipTest("no control group for processor time here")
+        service.deploy("spin", functions.bash_handler(SPIN), MemorySize=MEMORY_MB, Timeout=120)
+        self.assertEqual(service.invoke("spin").json, "spun")
+        # The launcher's trial environment may still be on its way out.
+        inits = wait_until(lambda: len(found := [pid for pid, _ in service.family() if comm(pid) == "ogni-init"]) == 1
+                           and found, "one environment is left")
+        group = processor_group(inits[0])
+        self.assertIsNotNone(group, policy)
+        self.addCleanup(lambda: self.assertEqual(service.stop(), 0))
+        return group, policy
+
+    def read(self, directory, name):
+        return (directory / name).read_text().split()
+
+    def statistics(self, directory):
+        words = self.read(directory, "cpu.stat")
+        return dict(zip(words[::2], map(int, words[1::2])))
+
+    def test_weight_is_in_proportion_to_memory_and_nothing_is_withheld(self):
+        (version, directory), policy = self.group_after_spinning()
+        if version == 1:
+            self.assertIn("cpu.shares", policy)
+            self.assertEqual(self.read(directory, "cpu.shares"), [str(THOUSANDTHS * 1024 // 1000)])
+            self.assertEqual(self.read(directory, "cpu.cfs_quota_us"), ["-1"])
+        else:
+            self.assertIn("cpu.weight", policy)
+            self.assertEqual(self.read(directory, "cpu.weight"), [str(THOUSANDTHS // 10)])
+            self.assertEqual(self.read(directory, "cpu.max")[0], "max")
+        self.assertEqual(self.statistics(directory).get("nr_throttled", 0), 0)
+
+    def test_quota_of_aws_is_set_and_counted_against(self):
+        (version, directory), policy = self.group_after_spinning("--cpu", "aws")
+        quota = [str(THOUSANDTHS * 100), "100000"]
+        self.assertIn("quota", policy)
+        if version == 1:
+            self.assertEqual(self.read(directory, "cpu.cfs_quota_us") + self.read(directory, "cpu.cfs_period_us"), quota)
+            self.assertEqual(self.read(directory, "cpu.shares"), [str(THOUSANDTHS * 1024 // 1000)])
+        else:
+            self.assertEqual(self.read(directory, "cpu.max"), quota)
+            self.assertEqual(self.read(directory, "cpu.weight"), [str(THOUSANDTHS // 10)])
+            self.assertGreater(self.statistics(directory)["usage_usec"], 0)
+        counted = self.statistics(directory)
+        self.assertGreater(counted["nr_periods"], 0)
+        self.assertGreater(counted["nr_throttled"], 0, "what it used was counted, and was too much")
+
+
+if __name__ == "__main__":
+    unittest.main()
