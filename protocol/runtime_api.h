@@ -27,6 +27,9 @@ inline constexpr std::string_view kFunctionErrorBody = "Lambda-Runtime-Function-
 inline constexpr std::string_view kResponseMode = "Lambda-Runtime-Function-Response-Mode";
 inline constexpr std::string_view kXrayErrorCause = "Lambda-Runtime-Function-XRay-Error-Cause";
 inline constexpr std::string_view kFeatures = "Lambda-Runtime-Features";
+// Ogni's own, with an event: "1" where the answer and the next poll may be sent before the answer is acknowledged, and
+// where too large an answer (413) has been told to the caller. AWS never sends it.
+inline constexpr std::string_view kPipelining = "Ogni-Runtime-Pipelining";
 }  // namespace header
 
 namespace variable {

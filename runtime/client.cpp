@@ -53,7 +53,7 @@ bool Client::next() {
   }
   if (!next_head_.ok()) return false;
   for (int refused = 0; refused < kRefusedNextMax; ++refused) {
-    if (!exchange(next_head_.view(), {}, events_, Connection::Wait::kForever)) {
+    if (!finish_poll() && !exchange(next_head_.view(), {}, events_, Connection::Wait::kForever)) {
       if (!is_interrupted()) log_line("the Runtime API cannot be reached");
       return false;
     }
@@ -84,6 +84,7 @@ bool Client::take_invocation() {
   const std::int64_t deadline_ms = parse_decimal(deadline, INT64_MAX);
   invocation_.deadline_ms = deadline_ms < 0 ? 0 : deadline_ms < kDeadlineMsMax ? deadline_ms : kDeadlineMsMax;
   invocation_.event = events_.body();
+  pipelines_ = events_.header(header::kPipelining) == "1";
   return !invocation_.request_id.empty();
 }
 
@@ -134,18 +135,18 @@ Client::Answer Client::report(std::string_view path, std::string_view what, std:
 }
 
 Client::Answer Client::answer(std::string_view what, std::string_view type_field, std::string_view type,
-                              std::string_view body, Quiet quiet) {
+                              std::string_view body, Quiet quiet, Then then) {
   RequestWriter writer(head_, "POST");
   writer.target(protocol::kInvocationPathPrefix, invocation_.request_id, what, connection_.authority(),
                 user_agent_.view());
   if (what == "/error") writer.field("Content-Type", "application/json");
   writer.field(type_field, type).field(header::kInvocationId, invocation_.invocation_id);
   writer.end_with_body(body.size());
-  return post(what, body, quiet);
+  return post(what, body, quiet, then);
 }
 
-Client::Answer Client::post(std::string_view what, std::string_view body, Quiet quiet) {
-  if (!head_.ok() || !exchange(head_.view(), body, answers_, Connection::Wait::kBounded)) return lost();
+Client::Answer Client::post(std::string_view what, std::string_view body, Quiet quiet, Then then) {
+  if (!head_.ok() || !exchange(head_.view(), body, answers_, Connection::Wait::kBounded, then)) return lost();
   return judge(what, quiet);
 }
 
@@ -170,21 +171,27 @@ void Client::complain(std::string_view what, const ResponseParser& parser) const
   if (bytes > 0) log_line({line, static_cast<std::size_t>(bytes)});
 }
 
-bool Client::exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait) {
+bool Client::exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait,
+                      Then then) {
   const bool interruptible = wait == Connection::Wait::kForever;
+  if (polled_) connection_.close();  // what comes there answers the poll
+  polled_ = false;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     back_off(attempt);
     parser.reset();
     if (parser.state() == ResponseParser::State::kFailed) return false;  // no memory
     if (!connection_.is_open() && !connection_.open()) continue;
     if (interruptible && !interrupt_.begin_wait(connection_.socket())) return false;
-    iovec parts[2] = {part_of(head), part_of(body)};
-    const bool sent = connection_.send(parts, 2);
+    const bool polls = then == Then::kPoll;
+    iovec parts[3] = {part_of(head), part_of(body), part_of(polls ? next_head_.view() : std::string_view())};
+    const bool sent = connection_.send(parts, 3);
     // A server may answer (413) before it has read all of a large body, and then close.
     const bool received = connection_.receive(parser, wait);
     if (interruptible) interrupt_.end_wait(connection_.socket());
     const bool shut = interruptible && is_interrupted();
-    if (!received || !sent || shut || !parser.keep_alive() || parser.excess() > 0) connection_.close();
+    const bool too_much = parser.excess() > 0 && !polls;
+    if (!received || !sent || shut || !parser.keep_alive() || too_much) connection_.close();
+    polled_ = polls && connection_.is_open();
     if (received) return true;
     if (shut) return false;
   }

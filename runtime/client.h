@@ -2,7 +2,8 @@
 //
 // A warm invocation costs four system calls (send, receive, send, receive) and allocates nothing: heads are
 // written to and parsed in buffers that are kept, the event is received straight into its final place, the
-// response leaves together with its head in one call and is not copied.
+// response leaves together with its head in one call and is not copied. Where the platform says that it takes it
+// (protocol::header::kPipelining), the next poll may leave in that call too: two or three system calls then.
 //
 // A lost connection is made again with a bounded back-off and the request is repeated: /next then gives the
 // same event again, and an answer that had arrived is refused, which is harmless. A stream cannot be repeated: it is
@@ -67,6 +68,10 @@ class Client {
   [[nodiscard]] Answer respond(std::string_view body, std::string_view content_type);
   // `body` is the JSON that the caller gets; `type` ("Runtime.ExitError") is for the platform.
   [[nodiscard]] Answer fail(std::string_view type, std::string_view body);
+  // As respond() and fail(), for a caller that has nothing to do before next(), which has to follow: where the platform
+  // takes it, the poll leaves together with the answer. The event stays valid until next() all the same.
+  [[nodiscard]] Answer respond_and_poll(std::string_view body, std::string_view content_type);
+  [[nodiscard]] Answer fail_and_poll(std::string_view type, std::string_view body);
   // Before the first next(): initialisation failed. The process shall end afterwards.
   [[nodiscard]] Answer init_error(std::string_view type, std::string_view body);
 
@@ -109,14 +114,21 @@ class Client {
     kBroken,   // the platform takes no more
   };
   enum class Quiet { kNo, kYes };
+  enum class Then {
+    kNothing,
+    kPoll,  // sent along with the request
+  };
 
   Answer answer(std::string_view what, std::string_view type_field, std::string_view type, std::string_view body,
-                Quiet quiet = Quiet::kNo);
-  Answer post(std::string_view what, std::string_view body, Quiet quiet = Quiet::kNo);
+                Quiet quiet = Quiet::kNo, Then then = Then::kNothing);
+  Answer post(std::string_view what, std::string_view body, Quiet quiet = Quiet::kNo, Then then = Then::kNothing);
   Answer report(std::string_view path, std::string_view what, std::string_view type, std::string_view body);
   Answer judge(std::string_view what, Quiet quiet) const;
   Answer lost() const;
-  bool exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait);
+  bool exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait,
+                Then then = Then::kNothing);
+  bool may_poll_along() const { return pipelines_ && !is_interrupted(); }
+  bool finish_poll();
   bool take_invocation();
   void complain(std::string_view what, const ResponseParser& parser) const;
 
@@ -136,6 +148,8 @@ class Client {
   ResponseParser answers_;  // apart from events_, so that the event outlives the answer
   Invocation invocation_;
   Stream stream_ = Stream::kNone;
+  bool pipelines_ = false;  // so said the last event
+  bool polled_ = false;     // the poll has left with the last answer; answers_ may hold the beginning of the event
 };
 
 }  // namespace ogni::runtime

@@ -122,6 +122,15 @@ ResponseParser::State ResponseParser::next_response() {
   return left > 0 ? advance() : state_;
 }
 
+ResponseParser::State ResponseParser::begin_after(const ResponseParser& other) {
+  reset();
+  const std::size_t left = other.excess();
+  if (left == 0 || state_ == State::kFailed) return state_;
+  std::memcpy(input_.data(), other.input_.data() + other.input_begin_, left);
+  input_end_ = left;
+  return advance();
+}
+
 void ResponseParser::reset() {
   state_ = input_.reserve(kInputBytes) ? State::kHead : State::kFailed;
   input_begin_ = input_end_ = head_end_ = scanned_ = 0;

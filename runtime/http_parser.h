@@ -45,6 +45,8 @@ class ResponseParser {
 
   // Forgets this response and goes on with bytes that came after it, which may complete the next at once.
   State next_response();
+  // Forgets this response and begins with the bytes that came after `other`'s, which is done; they stay there.
+  State begin_after(const ResponseParser& other);
   // Forgets everything: a new connection.
   void reset();
   // Before the first byte of a response to HEAD: it has no body, whatever its length says.

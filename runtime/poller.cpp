@@ -133,6 +133,7 @@ bool Poller::serve(const Handler& handler, SetsTraceVariable sets_trace_variable
   Context context = constant_context();
   std::optional<TraceVariable> trace;
   if (sets_trace_variable == SetsTraceVariable::kYes) trace.emplace();
+  polls_along_ = sets_trace_variable == SetsTraceVariable::kYes;
   while (client_.next()) {
     describe(client_.invocation(), context);
     if (trace) trace->set(context.trace_id);
@@ -145,8 +146,13 @@ bool Poller::serve(const Handler& handler, SetsTraceVariable sets_trace_variable
 
 Client::Answer Poller::answer(const Response& response) {
   if (response.is_streamed()) return stream(response);
-  if (response.is_success()) return client_.respond(response.body(), response.content_type());
-  return client_.fail(platform_type(response.error_type()), failure_json(response));
+  if (response.is_success()) {
+    return polls_along_ ? client_.respond_and_poll(response.body(), response.content_type())
+                        : client_.respond(response.body(), response.content_type());
+  }
+  const std::string_view type = platform_type(response.error_type());
+  const std::string body = failure_json(response);
+  return polls_along_ ? client_.fail_and_poll(type, body) : client_.fail(type, body);
 }
 
 Client::Answer Poller::stream(const Response& response) {

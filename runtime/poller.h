@@ -24,6 +24,7 @@ class Poller {
   Client::Answer stream(const Response& response);
 
   Client client_;
+  bool polls_along_ = false;  // with an answer, where the platform takes it
 };
 
 }  // namespace ogni::runtime

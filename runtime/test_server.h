@@ -61,6 +61,8 @@ class TestServer {
   bool ok() const { return ok_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   int connections() const { return connections_; }
+  // What came behind the request that was read last.
+  std::string_view unread() const { return pending_; }
 
   // The next request, on the connection there is or on a new one once that has been closed by either side.
   std::optional<Request> read() {

@@ -157,6 +157,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     if (const auto* error = std::get_if<runtime_api::ApiError>(&outcome)) co_return co_await write_error(*error);
     const auto& event = std::get<NextEvent>(outcome);
     head_text_ = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    head_text_.append(protocol::header::kPipelining).append(": 1\r\n");
     head_text_ += event.headers;
     co_return co_await write_head_and(event.payload);
   }

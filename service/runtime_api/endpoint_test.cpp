@@ -164,7 +164,8 @@ TEST_F(EndpointTest, HoldsAPollUntilThereIsAnEvent) {
   wait_for_polls(1);
   give_event("Lambda-Runtime-Aws-Request-Id: r1\r\n", std::make_shared<std::string>("{\"a\":1}"));
   EXPECT_EQ(client.receive(),
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: r1\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nOgni-Runtime-Pipelining: 1\r\n"
+            "Lambda-Runtime-Aws-Request-Id: r1\r\n"
             "Content-Length: 7\r\n\r\n{\"a\":1}");
 }
 
@@ -182,6 +183,45 @@ TEST_F(EndpointTest, AcceptsAResponseHoweverItsBytesAreSplit) {
   on_reactor([&] {
     EXPECT_EQ(host_->bodies.size(), request.size() + 1);
     for (const auto& body : host_->bodies) EXPECT_EQ(body, "\"hello\"");
+    return 0;
+  });
+}
+
+// What the header of the event promises.
+TEST_F(EndpointTest, TakesTheNextPollBehindAnAnswerHoweverTheirBytesAreSplit) {
+  const std::string request = answer("current", "response", "\"hello\"") + std::string(kNext);
+  Client client(port_);
+  for (std::size_t cut = 1; cut <= request.size(); ++cut) {
+    client.send(request.substr(0, cut));
+    on_reactor([] { return 0; });
+    client.send(request.substr(cut));
+    ASSERT_TRUE(client.receive().starts_with("HTTP/1.1 202")) << "before there is an event";
+    wait_for_polls(static_cast<int>(cut));
+    give_event({}, std::make_shared<std::string>(std::to_string(cut)));
+    ASSERT_TRUE(client.receive().ends_with("\r\n\r\n" + std::to_string(cut)));
+  }
+  on_reactor([&] {
+    EXPECT_EQ(host_->bodies.size(), request.size());
+    for (const auto& body : host_->bodies) EXPECT_EQ(body, "\"hello\"");
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, TakesTheNextPollBehindAnAnswerThatIsRefused) {
+  const std::string refused[] = {
+      answer("other", "response", std::string(100'000, 'x')), answer("other", "error", ""),
+      answer("current", "response", std::string(protocol::limits::kPayloadBytesMax + 1, 'x'))};
+  Client client(port_);
+  int polls = 0;
+  for (const std::string& request : refused) {
+    client.send(request + std::string(kNext));
+    ASSERT_TRUE(client.receive().starts_with(polls < 2 ? "HTTP/1.1 400" : "HTTP/1.1 413"));
+    wait_for_polls(++polls);
+    give_event({}, std::make_shared<std::string>("{}"));
+    ASSERT_TRUE(client.receive().starts_with("HTTP/1.1 200"));
+  }
+  on_reactor([&] {
+    EXPECT_EQ(host_->oversized, 1) << "and the caller has been told";
     return 0;
   });
 }

@@ -1,0 +1,36 @@
+// The answer and the next poll in one call.
+//
+// The poll is out once the answer's acknowledgement has come; what came behind that stays in its parser until next(),
+// so that the event which is being answered is intact for as long as the answer may have to be sent again.
+#include <sys/socket.h>
+
+#include "protocol/runtime_api.h"
+#include "runtime/client.h"
+
+namespace ogni::runtime {
+
+Client::Answer Client::respond_and_poll(std::string_view body, std::string_view content_type) {
+  if (!may_poll_along()) return respond(body, content_type);
+  return answer("/response", "Content-Type", content_type, body, Quiet::kNo, Then::kPoll);
+}
+
+Client::Answer Client::fail_and_poll(std::string_view type, std::string_view body) {
+  if (!may_poll_along()) return fail(type, body);
+  return answer("/error", protocol::header::kFunctionErrorType, type, body, Quiet::kNo, Then::kPoll);
+}
+
+// False: no poll is out, or its connection was lost.
+bool Client::finish_poll() {
+  if (!polled_) return false;
+  polled_ = false;
+  const int socket = connection_.socket();
+  const bool waits = interrupt_.begin_wait(socket);
+  if (!waits) ::shutdown(socket, SHUT_RD);  // what has arrived is still delivered
+  events_.begin_after(answers_);
+  const bool received = connection_.receive(events_, Connection::Wait::kForever);
+  if (waits) interrupt_.end_wait(socket);
+  if (!received || is_interrupted() || !events_.keep_alive() || events_.excess() > 0) connection_.close();
+  return received;
+}
+
+}  // namespace ogni::runtime
