@@ -50,6 +50,14 @@ class HelloTests:
         self.assertIsNone(answer.error, answer.body[:200])
         self.assertTrue(answer.body == payload)
 
+    def test_events_and_answers_of_all_sizes_keep_their_order(self):
+        self.service.deploy("echo-order", functions.hello_cpp(), handler="bootstrap", Timeout=30)
+        for index in range(40):
+            payload = json.dumps(["%d" % index * [0, 1, 17, 16_300, 70_000, 1_000_000][index % 6], index]).encode()
+            answer = self.service.invoke("echo-order", payload)
+            self.assertIsNone(answer.error, answer.body[:200])
+            self.assertTrue(answer.body == payload, index)
+
     def test_every_byte_of_utf8_survives_python_and_bash(self):
         text = "".join(chr(c) for c in [*range(0x20, 0x7F), 0x80, 0x7FF, 0x800, 0xFFFD, 0x10000, 0x10FFFF])
         self.service.deploy("utf-python", functions.hello_python(), runtime=PYTHON, handler="app.handler")
