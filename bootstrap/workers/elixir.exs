@@ -108,7 +108,7 @@ defmodule OgniWorker do
 
   defp serve_one(port, module, function, fields, event) do
     case fields do
-      %{"trace_id" => trace} -> System.put_env("_X_AMZN_TRACE_ID", trace)
+      %{"trace_id" => trace} -> true = :os.putenv('_X_AMZN_TRACE_ID', native(trace))
       _ -> System.delete_env("_X_AMZN_TRACE_ID")
     end
 
@@ -120,6 +120,14 @@ defmodule OgniWorker do
         refuse(port, "error", type_of(kind, error), message_of(kind, error), frames(__STACKTRACE__))
     else
       {head, body} -> send_frame(port, "result", head, body)
+    end
+  end
+
+  # The environment takes characters of the locale: of one without UTF-8 that is bytes.
+  defp native(text) do
+    case {:file.native_name_encoding(), :unicode.characters_to_list(text)} do
+      {:utf8, characters} when is_list(characters) -> characters
+      _ -> :binary.bin_to_list(text)
     end
   end
 

@@ -123,7 +123,7 @@ compile(Port, Module, Path) ->
 
 serve_one(Port, Module, Function, Fields, Event) ->
     case Fields of
-        #{<<"trace_id">> := Trace} -> os:putenv("_X_AMZN_TRACE_ID", binary_to_list(Trace));
+        #{<<"trace_id">> := Trace} -> os:putenv("_X_AMZN_TRACE_ID", native(Trace));
         _ -> os:unsetenv("_X_AMZN_TRACE_ID")
     end,
     try answer(Module:Function(Event, context(Fields))) of
@@ -132,6 +132,13 @@ serve_one(Port, Module, Function, Fields, Event) ->
         Class:Reason:Stack ->
             {Type, Message} = describe(Class, Reason),
             refuse(Port, "error", Type, Message, frames(Stack))
+    end.
+
+%% The environment takes characters of the locale: of one without UTF-8 that is bytes.
+native(Text) ->
+    case {file:native_name_encoding(), unicode:characters_to_list(Text)} of
+        {utf8, Characters} when is_list(Characters) -> Characters;
+        _ -> binary_to_list(Text)
     end.
 
 answer({Type, Body}) -> {[<<"content_type=">>, one_line(utf8(Type)), $\n], bytes(Body)};

@@ -5,7 +5,13 @@
 # lambda_error(type, message) has failed. Text is bytes, as gawk -b has it. gawk reads sources only as it starts, so this file
 # runs twice: first it checks the handler's file, then it starts a gawk with both.
 
+# A process that the handler forked and that came back here ends: the channel is not its own.
+function ogni_check_owner() {
+  if (PROCINFO["pid"] != OGNI_OWNER) exit 0
+}
+
 function ogni_send(kind, head, body) {
+  ogni_check_owner()
   printf "%s %d %d\n%s%s", kind, length(head), length(body), head, body > "/dev/fd/4"
   fflush("/dev/fd/4")
 }
@@ -106,6 +112,7 @@ function ogni_serve(    words, head, event, result) {
 }
 
 BEGIN {
+  OGNI_OWNER = PROCINFO["pid"]
   if (OGNI_HANDLER == "") ogni_start()
   if (PROCINFO["identifiers"][OGNI_HANDLER] != "user") {
     ogni_give_up("Runtime.HandlerNotFound", "Handler '" OGNI_HANDLER "' is no function of the script")

@@ -5,8 +5,17 @@
 % names its type.
 1;
 
+% A process that the handler forked and that came back here ends: the channel is not its own.
+function ogni_check_owner ()
+  global ogni_owner
+  if (getpid () != ogni_owner)
+    kill (getpid (), SIG ().KILL);
+  endif
+endfunction
+
 function ogni_send (kind, head, body)
   global ogni_replies
+  ogni_check_owner ();
   if (ischar (body))
     body = unicode2native_or_bytes (body);
   endif
@@ -176,7 +185,8 @@ function ogni_serve ()
 endfunction
 
 more off
-global ogni_requests ogni_replies ogni_handler
+global ogni_requests ogni_replies ogni_handler ogni_owner
+ogni_owner = getpid ();
 % Opened anew, they lie elsewhere.
 ogni_requests = fopen ("/dev/fd/3", "r");
 ogni_replies = fopen ("/dev/fd/4", "w");

@@ -71,9 +71,11 @@ namespace Lambda\Worker {
     {
         private $requests;
         private $replies;
+        private int $owner;
 
         public function __construct()
         {
+            $this->claim();
             $this->requests = fopen('php://fd/3', 'rb');
             $this->replies = fopen('php://fd/4', 'wb');
             // A read of this stream is a read of the pipe.
@@ -82,9 +84,24 @@ namespace Lambda\Worker {
             stream_set_chunk_size($this->replies, 1 << 20);
         }
 
+        /** Makes the calling process the one that answers. */
+        public function claim(): void
+        {
+            $this->owner = getmypid();
+        }
+
+        /** A process that the handler forked and that came back here ends: the channel is not its own. */
+        private function checkOwner(): void
+        {
+            if (getmypid() !== $this->owner) {
+                exit(0);
+            }
+        }
+
         /** The next request as [fields, event], or null when there will be no more. */
         public function receive(): ?array
         {
+            $this->checkOwner();
             $data = '';
             while (($end = strpos($data, "\n")) === false) {
                 $more = fread($this->requests, 65536);
@@ -114,6 +131,7 @@ namespace Lambda\Worker {
 
         public function send(string $kind, string $head = '', string $body = ''): void
         {
+            $this->checkOwner();
             $data = $kind . ' ' . strlen($head) . ' ' . strlen($body) . "\n" . $head . $body;
             $written = 0;
             while ($written < strlen($data)) {

@@ -139,6 +139,16 @@ class _Channel:
     def __init__(self):
         self._requests = self._move(_REQUESTS)
         self._replies = self._move(_REPLIES)
+        self.claim()
+
+    def claim(self):
+        """Makes the calling process the one that answers."""
+        self._owner = os.getpid()
+
+    def _check_owner(self):
+        """A process that the handler forked and that came back here ends: the channel is not its own."""
+        if os.getpid() != self._owner:
+            os._exit(0)
 
     @staticmethod
     def _move(descriptor):
@@ -155,6 +165,7 @@ class _Channel:
 
     def receive(self):
         """The next request as (fields, event), or None when there will be no more."""
+        self._check_owner()
         data = os.read(self._requests, 65536)
         if not data:
             return None
@@ -174,7 +185,7 @@ class _Channel:
                 rest = rest[count:]
             data = whole
         head = bytes(data[:head_bytes]).decode("utf-8", "replace")
-        return dict(item.split("=", 1) for item in head.splitlines()), bytes(data[head_bytes:])
+        return dict(item.split("=", 1) for item in head.split("\n") if "=" in item), bytes(data[head_bytes:])
 
     def _more(self):
         data = os.read(self._requests, 65536)
@@ -183,6 +194,7 @@ class _Channel:
         return data
 
     def send(self, kind, head=b"", body=b""):
+        self._check_owner()
         rest = memoryview(b"%s %d %d\n%s" % (kind, len(head), len(body), head) + body)
         while rest:
             rest = rest[os.write(self._replies, rest) :]

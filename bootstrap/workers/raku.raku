@@ -25,7 +25,13 @@ my $requests = open '/dev/fd/3', :r, :bin;
 my $replies = open '/dev/fd/4', :w, :bin, :!out-buffer;
 my Buf $data .= new;
 
+# A process that the handler forked and that came back here ends: the channel is not its own.
+use nqp;
+my $owner = nqp::getpid();
+sub check-owner { nqp::getpid() == $owner or exit 0 }
+
 sub send-frame(Str $kind, Str $head = '', Blob $body = Blob.new) {
+    check-owner;
     my $head-bytes = $head.encode;
     my Buf $frame .= new: "$kind { $head-bytes.elems } { $body.elems }\n".encode;
     $frame.append: $head-bytes;
@@ -57,9 +63,9 @@ sub receive-request {
         return Nil unless more;
     }
     my %fields;
-    for $data.subbuf($head, $body - $head).decode('utf8-c8').lines -> $line {
+    for $data.subbuf($head, $body - $head).decode('utf8-c8').split("\n") -> $line {
         my ($name, $value) = $line.split('=', 2);
-        %fields{$name} = $value;
+        %fields{$name} = $value if $value.defined;
     }
     my $event = $data.subbuf($body, $body-bytes.Int);
     $data = Buf.new: $data.subbuf($total);

@@ -49,14 +49,21 @@ module OgniWorker
   # The private pair of descriptors.
   class Channel
     def initialize
+      claim
       @requests = move(3, "rb")
       @replies = move(4, "wb")
       @replies.sync = true
       @buffer = String.new(capacity: 65_536)
     end
 
+    # Makes the calling process the one that answers.
+    def claim
+      @owner = Process.pid
+    end
+
     # The next request as [fields, event], or nil when there will be no more.
     def receive
+      check_owner
       data = @requests.sysread(65_536, @buffer)
       data << @requests.sysread(65_536) until (line_end = data.index("\n"))
       _, head_bytes, body_bytes = data.byteslice(0, line_end).split(" ")
@@ -65,7 +72,7 @@ module OgniWorker
       total = body + body_bytes.to_i
       data << @requests.sysread(total - data.bytesize) while data.bytesize < total
       fields = {}
-      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).each_line(chomp: true) do |line|
+      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).each_line("\n", chomp: true) do |line|
         name, value = line.split("=", 2)
         fields[name] = value
       end
@@ -75,10 +82,16 @@ module OgniWorker
     end
 
     def send(kind, head, body)
+      check_owner
       @replies.syswrite_all("#{kind} #{head.bytesize} #{body.bytesize}\n".b << head.b << body.b)
     end
 
     private
+
+    # A process that the handler forked and that came back here ends: the channel is not its own.
+    def check_owner
+      exit!(0) if Process.pid != @owner
+    end
 
     def move(descriptor, mode)
       low = IO.for_fd(descriptor, mode)

@@ -16,6 +16,8 @@
                (sb-alien:extern-alien "fcntl" (function sb-alien:int sb-alien:int sb-alien:int sb-alien:int)) a b c))
       (:close (sb-alien:alien-funcall (sb-alien:extern-alien "close" (function sb-alien:int sb-alien:int)) a)))))
 
+(defun process-id () (sb-alien:alien-funcall (sb-alien:extern-alien "getpid" (function sb-alien:int))))
+
 (defun set-environment (name value)
   (if value
       (sb-alien:alien-funcall
@@ -37,7 +39,13 @@
 (defun text (octets) (sb-ext:octets-to-string octets :external-format :utf-8))
 (defun environment (name) (sb-ext:posix-getenv name))
 
+;;; A process that the handler forked and that came back here ends: the channel is not its own.
+(defvar *owner* (process-id))
+(defun check-owner ()
+  (unless (= (process-id) *owner*) (sb-ext:exit :code 0 :abort t)))
+
 (defun send (kind head body)
+  (check-owner)
   (let ((head (octets head)))
     (write-sequence (octets (format nil "~a ~d ~d~%" kind (length head) (length body))) *replies*)
     (write-sequence head *replies*)

@@ -20,11 +20,19 @@ namespace eval lambda::worker {
     # Opened anew, the descriptors lie elsewhere; Tcl makes its channels close-on-exec.
     variable requests [open /dev/fd/3 r]
     variable replies [open /dev/fd/4 w]
+    variable owner [pid]
     fconfigure $requests -translation binary -buffering full -buffersize 65536
     fconfigure $replies -translation binary -buffering full -buffersize 65536
 
+    # A process that the handler forked and that came back here ends: the channel is not its own.
+    proc check_owner {} {
+        variable owner
+        if {[pid] != $owner} { exit 0 }
+    }
+
     proc send {kind head body} {
         variable replies
+        check_owner
         puts -nonewline $replies "$kind [string length $head] [string length $body]\n"
         puts -nonewline $replies $head
         puts -nonewline $replies $body

@@ -8,6 +8,8 @@ fixtures/app.EXT is the same handler in each language. It gets an event, mostly 
     lookalike    the text 'result 0 2\\n{}'                   binary     the bytes 00 01 ff fe 0a 00
     stream       "a\\n", "ä€\\n", "b\\n" piece by piece, as text/plain      break      "a\\n", and then as fail
     anything else: the event itself
+
+fixtures/fork.EXT is for the languages that can fork: see fork.py.
 """
 
 import json
@@ -34,6 +36,8 @@ CONTEXT = {
     "Lambda-Runtime-Client-Context": '{"custom":{"a":"b"}}',
     "Lambda-Runtime-Cognito-Identity": '{"cognitoIdentityId":"id-1","cognitoIdentityPoolId":"pool-1"}',
 }
+# What Unicode calls the end of a line is none in a head.
+LINE_ENDS = ("\u0085", "\u2028", "\u2029")
 
 
 class Language:
@@ -111,6 +115,13 @@ HIDING = {
     "lua": "function handler() return io.popen('ls -l /proc/self/fd'):read('a') end",
     "guile": "(use-modules (ice-9 popen) (ice-9 textual-ports))"
              "(define (handler event context) (get-string-all (open-input-pipe \"ls -l /proc/self/fd\")))",
+}
+
+# Fails where what fixtures/fork.EXT needs is not here.
+FORK_NEEDS = {
+    "lua": ["-e", 'require("posix")'],
+    "php": ["-r", 'exit(function_exists("pcntl_fork") ? 0 : 1);'],
+    "tcl": "package require Tclx",
 }
 
 
@@ -250,6 +261,34 @@ class WorkerCase:
                                       "/aws/lambda/greeter", "2026/stream", "tenant-1", "1"])
         self.assertIn("b", fields[9])
         self.assertIn("pool-1", fields[10])
+
+    def test_a_field_of_the_context_cannot_hold_another(self):
+        for end in LINE_ENDS:
+            with self.subTest(end=end):
+                forged = end + end.join(["tenant_id=forged", "request_id=forged", "no pair", ""])
+                client = '{"custom":{"a":"b' + forged + '"}}'
+                fields = self.shared.text("context", {**CONTEXT, "Lambda-Runtime-Client-Context": client}).split("|")
+                self.assertEqual([fields[0], fields[7]], [self.shared.api.request_id, "tenant-1"])
+                self.assertIn("forged", fields[9])
+                fields = self.shared.text("context", {**CONTEXT, "Lambda-Runtime-Trace-Id": "Root=1" + forged}).split("|")
+                self.assertEqual([fields[0], fields[7]], [self.shared.api.request_id, "tenant-1"])
+
+    def test_a_process_that_the_handler_forked_does_not_answer(self):
+        fixture = FIXTURES / f"fork.{self.language.extension}"
+        if not fixture.exists():
+            self.skipTest("it cannot fork, or its worker does not allow it")
+        needs = FORK_NEEDS.get(self.language.name, [])
+        probe = subprocess.run([self.language.interpreter(), *(needs if isinstance(needs, list) else [])],
+                               input=needs if isinstance(needs, str) else "", text=True, capture_output=True, timeout=60)
+        if needs and probe.returncode != 0:
+            self.skipTest("what it forks with is not here")
+        with Bootstrap(self.language, source=fixture.read_text()) as own:
+            for event, expected in (("fork", "parent"), ("one", "one"), ("fork-fail", "parent"), ("two", "two")):
+                text = own.text(event)
+                self.assertEqual(text if expected == "parent" else self.plain(text), expected, own.log())
+            if self.language.stream_handler:
+                self.assertEqual(own.invoke("stream").body, b"a parent", own.log())
+                self.assertEqual(self.plain(own.text("three")), "three")
 
     def test_sets_and_unsets_the_trace_id(self):
         self.assertEqual(self.shared.text("trace", {"Lambda-Runtime-Trace-Id": "Root=1-2"}), "Root=1-2")
