@@ -44,7 +44,7 @@ package Lambda::Worker;
 use Fcntl qw(F_DUPFD);
 use POSIX ();
 
-my ($requests, $replies, $json);
+my ($requests, $replies, $json, $owner);
 
 # The fast encoders where one is installed.
 sub json {
@@ -77,8 +77,15 @@ sub move {
   return $low;
 }
 
+# Makes the calling process the one that answers.
+sub claim { $owner = $$ }
+
+# A process that the handler forked and that came back here ends: the channel is not its own.
+sub check_owner { POSIX::_exit(0) if $$ != $owner }
+
 # The next request as (fields, event), or nothing when there will be no more.
 sub receive {
+  check_owner();
   my $data = '';
   my $end;
   while (($end = index $data, "\n") < 0) {
@@ -90,12 +97,13 @@ sub receive {
   while (length $data < $total) {
     sysread($requests, $data, $total - length $data, length $data) or return;
   }
-  my %fields = map { split /=/, $_, 2 } split /\n/, substr($data, $end + 1, $head_bytes);
+  my %fields = map { split /=/, $_, 2 } grep { /=/ } split /\n/, substr($data, $end + 1, $head_bytes);
   return (\%fields, substr($data, $body));
 }
 
 sub reply {
   my ($kind, $head, $body) = @_;
+  check_owner();
   my $data    = sprintf("%s %d %d\n", $kind, length $head, length $body) . $head . $body;
   my $written = 0;
   while ($written < length $data) {
@@ -104,19 +112,25 @@ sub reply {
   }
 }
 
+# Text as UTF-8; bytes as they are.
+sub bytes {
+  my ($text) = @_;
+  utf8::encode($text) if utf8::is_utf8($text);
+  return $text;
+}
+
 # What was died with, as (type, message, stack). $trace is the stack at that moment.
 sub describe {
   my ($error, $trace) = @_;
   my $type = ref $error || 'Error';
-  my $text = "$error";
-  utf8::encode($text) if utf8::is_utf8($text);
+  my $text = eval { bytes("$error") } // 'the error cannot be printed';
   my ($message, @lines) = split /\n/, $text;
   $message //= '';
   return ($type, $message, @lines, @$trace);
 }
 
 sub refuse {
-  my ($kind, $type, $message, @stack) = @_;
+  my ($kind, $type, $message, @stack) = map { bytes($_) } @_;
   $type =~ tr/\r\n/  /;
   print STDERR join("\n", "[ERROR] $type: $message", @stack), "\n";
   my $head = "type=$type\nmessage_bytes=" . length($message) . "\n";
@@ -153,6 +167,9 @@ sub load {
   return $handler;
 }
 
+# JSON takes a reference to 0 or 1 for a boolean.
+sub is_boolean { defined $_[0] && !ref $_[0] && $_[0] =~ /^[01]\z/ }
+
 sub call {
   my ($handler, $fields, $event) = @_;
   my $context = bless {%$fields}, 'Lambda::Context';
@@ -164,23 +181,27 @@ sub call {
     return ($type // 'application/octet-stream', readline($result) // '');
   }
   return ($type // 'application/octet-stream', $result) if ref $result eq 'CODE';
-  return ($type // 'application/octet-stream', $$result) if ref $result eq 'SCALAR' && length($$result // '') != 1;
-  if (defined $type && $type ne 'application/json' && !ref $result) {
-    utf8::encode($result) if utf8::is_utf8($result);
-    return ($type, $result // '');
+  my $json = !defined $type || $type eq 'application/json';
+  if (ref $result eq 'SCALAR' && !($json && is_boolean($$result))) {
+    return ($type // 'application/octet-stream', $$result // '');
   }
+  return ($type, $result // '') unless $json || ref $result;
   return ('application/json', json()->encode($result));
+}
+
+sub type_field {
+  my $type = bytes(@_);
+  $type =~ tr/\r\n/  /;
+  return "content_type=$type\n";
 }
 
 sub stream {
   my ($type, $next) = @_;
-  reply('stream', "content_type=$type\n", '');
+  reply('stream', type_field($type), '');
   while (defined(my $piece = $next->())) {
-    utf8::encode($piece) if utf8::is_utf8($piece);
-    reply('chunk', '', $piece);
+    reply('chunk', '', bytes($piece));
   }
   reply('end', '', '');
-  return 'streamed';
 }
 
 sub serve_one {
@@ -188,22 +209,20 @@ sub serve_one {
   if (defined $fields->{trace_id}) { $ENV{_X_AMZN_TRACE_ID} = $fields->{trace_id} }
   else                             { delete $ENV{_X_AMZN_TRACE_ID} }
   my $trace = [];
-  my ($type, $result) = eval {
+  my $answered = eval {
     local $SIG{__DIE__} = sub { $trace = stack() unless $^S == 0 };
-    my @answer = call($handler, $fields, $event);
-    ref $answer[1] eq 'CODE' ? stream(@answer) : @answer;
+    my ($type, $result) = call($handler, $fields, $event);
+    if   (ref $result eq 'CODE') { stream($type, $result) }
+    else                         { reply('result', type_field($type), bytes($result)) }
+    1;
   };
-  if (defined $type) {
-    return if $type eq 'streamed';
-    reply('result', "content_type=$type\n", $result);
-  } else {
-    refuse('error', describe($@, $trace));
-  }
+  refuse('error', describe($@, $trace)) unless $answered;
 }
 
 $| = 1;
 $0 = 'bootstrap';
 POSIX::close(5);    # the script itself
+claim();
 $requests = move(3, '<');
 $replies  = move(4, '>');
 my ($handler, @failure) = load($ENV{_HANDLER} // '');
