@@ -98,10 +98,19 @@ function report(thrown) {
   }
 }
 
+// What is logged of an error. Its own properties may be anything: what has no JSON is left out.
+function textOf(error, thrown) {
+  const whole = (extra) => JSON.stringify({ ...error, ...extra, stack: error.trace, trace: undefined });
+  try {
+    return whole(thrown instanceof Error ? { ...thrown } : {});
+  } catch {
+    return whole({});
+  }
+}
+
 function fail(kind, thrown, title, more = '') {
   const error = report(thrown);
-  const extra = thrown instanceof Error ? { ...thrown } : {};
-  log('ERROR', `${title} \t${JSON.stringify({ ...error, ...extra, stack: error.trace, trace: undefined })}`, process.stderr);
+  log('ERROR', `${title} \t${textOf(error, thrown)}`, process.stderr);
   const type = error.errorType.replace(/[\r\n]/g, ' ');
   send(kind, `type=${type}\ncontent_type=application/json\n${more}`, JSON.stringify(error));
 }
@@ -236,9 +245,10 @@ function serve(handler, { fields, event }, next) {
   } catch (error) {
     return refuse(error);
   }
-  if (handler[STREAMING]) return serveStream(handler, argument, context, succeed, refuse, end);
+  if (handler[STREAMING]) return serveStream(handler, argument, context, refuse, end, () => ended);
 
   const callback = (error, value) => {
+    if (ended) return;
     process.removeAllListeners('beforeExit');
     if (error !== null && error !== undefined) return refuse(error);
     if (!context.callbackWaitsForEmptyEventLoop) return succeed(value);
@@ -287,13 +297,15 @@ globalThis.awslambda = {
   },
 };
 
-function serveStream(handler, event, context, succeed, refuse, end) {
+// What is written after the invocation has ended is an error of the stream: by then the replies belong to the next one.
+function serveStream(handler, event, context, refuse, end, isEnded) {
   const { Writable } = require('stream');
   let contentType = 'application/octet-stream';
   let begun = false;
   const stream = new Writable({
     highWaterMark: handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')] || 64 * 1024,
     write(chunk, encoding, done) {
+      if (isEnded()) return done(new Error('the response has ended'));
       if (begun) send('chunk', '', chunk);
       else send('stream', `content_type=${contentType}\n`, chunk);
       begun = true;
@@ -308,10 +320,11 @@ function serveStream(handler, event, context, succeed, refuse, end) {
     },
   });
   stream.setContentType = (type) => (contentType = String(type).replace(/[\r\n]/g, ' '));
-  stream.on('error', refuse);
+  const fail = (error) => { refuse(error); stream.destroy(); };
+  stream.on('error', fail);
   Promise.resolve()
     .then(() => handler(event, stream, context))
-    .then(() => { if (!stream.writableEnded) process.once('beforeExit', () => stream.end()); }, refuse);
+    .then(() => { if (!stream.writableEnded && !isEnded()) process.once('beforeExit', () => stream.end()); }, fail);
 }
 
 // --- the loop ------------------------------------------------------------------------------------------------------
