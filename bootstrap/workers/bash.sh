@@ -103,9 +103,13 @@ _ogni_collect() {
   _ogni_parts[last]=${_ogni_parts[last]%x}
 }
 
-# A file says so, since a subshell may have begun it.
-_ogni_streamed() {
-  [[ ${LAMBDA_STREAMING-} == yes && -s /proc/self/fd/$_ogni_begun ]]
+# A file says whose stream it is and whether it has begun: a subshell may have begun it, or be one of an earlier call.
+_ogni_stream_state() {
+  local IFS=' ' id=''
+  _ogni_state=
+  [[ ${LAMBDA_STREAMING-} == yes ]] || return 1
+  builtin read -r id _ogni_state <"/proc/self/fd/$_ogni_begun"
+  [[ -n $id && $id == "$_ogni_request_id" ]]
 }
 
 lambda_write() {
@@ -114,8 +118,12 @@ lambda_write() {
     builtin printf '%s\n' 'lambda_write: LAMBDA_STREAMING=yes must be set where the script begins' >&2
     return 1
   fi
-  if ! _ogni_streamed; then
-    builtin printf x >"/proc/self/fd/$_ogni_begun"
+  if ! _ogni_stream_state; then
+    builtin printf '%s\n' 'lambda_write: the response has ended' >&2
+    return 1
+  fi
+  if [[ $_ogni_state != begun ]]; then
+    builtin printf '%s begun' "$_ogni_request_id" >|"/proc/self/fd/$_ogni_begun"
     kind=stream
     [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
   fi
@@ -127,7 +135,7 @@ _ogni_answer() {
   _ogni_collect
   [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
   last=$((${#_ogni_parts[@]} - 1))
-  _ogni_streamed && kind=end head=''
+  [[ $_ogni_state == begun ]] && kind=end head=''
   if ((last == 0)); then
     builtin printf '%s %d %d\n%s%s' "$kind" "${#head}" "${#_ogni_parts}" "$head" "$_ogni_parts" >&"$_ogni_replies"
     return
@@ -155,10 +163,31 @@ _ogni_report() {
 
 # --- the handler ---------------------------------------------------------------------------------------------------
 
-# Ready for the next call: a child left behind may still write into the file of the last one.
+# The newest process id that the system has given away, which tells whether anything was forked; no fork itself.
+_ogni_newest() {
+  local IFS=' '
+  _ogni_last=
+  { builtin read -r _ _ _ _ _ogni_last </proc/loadavg; } 2>/dev/null
+}
+
+# Whether a process is here that was not when this was asked last; also when it cannot be told.
+_ogni_is_company() {
+  local IFS=' ' process='' old=" ${_ogni_processes-} " new=no
+  local processes=(/proc/[0-9]*)
+  _ogni_processes="${processes[*]-}"
+  [[ $old == *" /proc/$_ogni_pid "* && " $_ogni_processes " == *" /proc/$_ogni_pid "* ]] || return 0
+  for process in "${processes[@]}"; do
+    [[ $old == *" $process "* ]] || new=yes
+  done
+  [[ $new == yes ]]
+}
+
+# Ready for the next call: a child left behind may still use the files of the last one.
 _ogni_clean() {
-  [[ ${!-} == "$_ogni_child" ]] && return 0
-  _ogni_child=${!-}
+  local before=$_ogni_newest_before
+  _ogni_newest
+  [[ -n $before && $before == "$_ogni_last" ]] && return 0
+  _ogni_is_company || return 0
   eval "exec $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
   _ogni_prepare again
 }
@@ -183,7 +212,9 @@ _ogni_prepare() {
 _ogni_call() {
   LAMBDA_RESPONSE_CONTENT_TYPE= _ogni_end='' _ogni_trace='' _ogni_status=0
   builtin printf %s "$_ogni_event" >|"/proc/self/fd/$_ogni_input"
-  [[ ${LAMBDA_STREAMING-} != yes ]] || : >|"/proc/self/fd/$_ogni_begun"
+  [[ ${LAMBDA_STREAMING-} != yes ]] || builtin printf '%s ' "$_ogni_request_id" >|"/proc/self/fd/$_ogni_begun"
+  _ogni_newest
+  _ogni_newest_before=$_ogni_last
   _ogni_busy=1
   [[ $_ogni_flags == *e* ]] && set -e
   _ogni_run
@@ -199,6 +230,9 @@ _ogni_call() {
     set +e
   fi
   _ogni_busy=
+  # From here on nobody may add to the stream.
+  _ogni_stream_state
+  [[ ${LAMBDA_STREAMING-} != yes ]] || : >|"/proc/self/fd/$_ogni_begun"
 }
 
 _ogni_load() {
@@ -227,7 +261,7 @@ declare -F "$_ogni_function" >/dev/null ||
   _ogni_refuse Runtime.HandlerNotFound "Handler '$_ogni_function' is no function of $_ogni_file"
 set -E
 trap '_ogni_failed $? "$BASH_COMMAND"' ERR
-_ogni_child=${!-}
+_ogni_is_company
 _ogni_prepare first
 builtin printf 'ready 13 0\nnul_bytes=no\n' >&"$_ogni_replies"
 while true; do
