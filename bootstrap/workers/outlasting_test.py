@@ -1,0 +1,178 @@
+"""What outlasts an invocation stays out of the next one's answer, and what a handler leaves odd harms no other call."""
+
+import json
+import os
+import unittest
+
+from workers_test import LANGUAGES, Bootstrap
+
+
+class Case(unittest.TestCase):
+    language = None
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.language_here().interpreter():
+            raise unittest.SkipTest(f"no {cls.language} here")
+
+    @classmethod
+    def language_here(cls):
+        return next(each for each in LANGUAGES if each.name == cls.language)
+
+    def start(self, source, **options):
+        own = Bootstrap(self.language_here(), source=source, **options)
+        self.addCleanup(own.__exit__)
+        return own
+
+
+class Node(Case):
+    language = "node"
+
+    def test_a_late_write_is_not_in_the_next_response(self):
+        own = self.start("""
+            let kept;
+            exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+              if (event === 'keep') { kept = stream; kept.on('error', (error) => console.log('late:', error.message)); throw new Error('first'); }
+              if (event === 'late') { kept.write('LATE'); kept.end('LATE'); await new Promise((done) => setImmediate(done)); }
+              stream.write('own ');
+              stream.end(event);
+            });""")
+        self.assertEqual(json.loads(own.invoke("keep").body)["errorMessage"], "first")
+        self.assertEqual(own.invoke("late").body, b"own late", own.log())
+        self.assertEqual(own.invoke("next").body, b"own next", own.log())
+
+    def test_a_write_in_the_turn_of_the_failure_is_not_in_the_next_response(self):
+        own = self.start("""
+            exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+              if (event === 'fail') { stream.on('error', () => {}); setImmediate(() => stream.write('LATE')); throw new Error('first'); }
+              setImmediate(() => stream.end('own'));
+              await new Promise((done) => stream.on('finish', done));
+            });""")
+        self.assertEqual(json.loads(own.invoke("fail").body)["errorMessage"], "first")
+        self.assertEqual(own.invoke("next").body, b"own", own.log())
+
+    def test_a_late_callback_leaves_the_next_invocation_alone(self):
+        own = self.start("""
+            let kept;
+            exports.handler = (event, context, callback) => {
+              if (event === 'keep') { kept = callback; throw new Error('first'); }
+              kept(null, 'LATE');
+            };""")
+        self.assertEqual(json.loads(own.invoke("keep").body)["errorMessage"], "first")
+        self.assertEqual(own.text("next"), "null")
+
+    def test_an_error_may_have_properties_without_json(self):
+        own = self.start("""
+            exports.handler = async (event) => {
+              const error = new Error('it failed');
+              if (event === 'circular') error.self = error;
+              if (event === 'bigint') error.count = 10n;
+              if (event === 'getter') Object.defineProperty(error, 'odd', { enumerable: true, get() { throw new Error('odd'); } });
+              if (event === 'uncaught') { error.self = error; setImmediate(() => { throw error; }); return new Promise(() => {}); }
+              throw error;
+            };""")
+        for event in ("circular", "bigint", "getter", "uncaught", "circular"):
+            with self.subTest(event=event):
+                report = json.loads(own.invoke(event).body)
+                self.assertEqual((report["errorType"], report["errorMessage"]), ("Error", "it failed"))
+        self.assertIn("it failed", own.log_with("it failed"))
+
+
+class Bash(Case):
+    language = "bash"
+
+    # `gate` lets a process that the first call has left behind go on; it says when it has.
+    LEFT_BEHIND = """
+        handler() {{
+          case $1 in
+            '"leave"') {leave}
+                       echo left ;;
+            '"open"') echo go >"$TMPDIR/gate"; read -r _ <"$TMPDIR/done"; echo own ;;
+            *) echo "got $1" ;;
+          esac
+        }}"""
+
+    def left_behind(self, leave, before="", variables=None):
+        own = self.start(before + self.LEFT_BEHIND.format(leave=leave), variables=variables)
+        for name in ("gate", "done"):
+            os.mkfifo(own.directory / name)
+        return own
+
+    def test_what_a_child_left_behind_prints_is_in_no_response(self):
+        child = 'read -r _ <"$TMPDIR/gate"; echo LATE; echo done >"$TMPDIR/done"'
+        for name, leave in (("background", f"{{ {child}; }} &"), ("twice forked", f"( {{ {child}; }} & )"),
+                            ("no globs", f"set -f; ( {{ {child}; }} & )")):
+            with self.subTest(name):
+                own = self.left_behind(leave)
+                self.assertEqual(own.text("leave"), "left\n")
+                self.assertEqual(own.text("open"), "own\n", own.log())
+                self.assertEqual(own.text("next"), 'got "next"\n')
+
+    def test_a_child_left_behind_cannot_read_the_next_event(self):
+        child = 'read -r _ <"$TMPDIR/gate"; cat >"$TMPDIR/seen"; echo done >"$TMPDIR/done"'
+        own = self.left_behind(f"( {{ {child}; }} <&0 & )")
+        self.assertEqual(own.text("leave"), "left\n")
+        self.assertEqual(own.text("open"), "own\n", own.log())
+        self.assertNotIn("open", (own.directory / "seen").read_text())
+
+    def test_a_piece_of_an_ended_stream_is_refused(self):
+        child = 'read -r _ <"$TMPDIR/gate"; lambda_write LATE || echo refused >&2; echo done >"$TMPDIR/done"'
+        own = self.left_behind(f"lambda_write 'begun '; ( {{ {child}; }} & )", before="LAMBDA_STREAMING=yes\n")
+        self.assertEqual(own.invoke("leave").body, b"begun left\n")
+        self.assertEqual(own.invoke("open").body, b"own\n", own.log())
+        self.assertIn("refused", own.log_with("refused"))
+        self.assertEqual(own.invoke("next").body, b'got "next"\n')
+
+    def test_streams_where_nothing_may_be_overwritten(self):
+        own = self.start("LAMBDA_STREAMING=yes\nset -C\nhandler() { lambda_write 'a '; lambda_write b; }")
+        for _ in range(2):
+            self.assertEqual(own.invoke("x").body, b"a b", own.log())
+
+
+class Perl(Case):
+    language = "perl"
+
+    def test_text_of_any_kind_is_a_response(self):
+        own = self.start(r"""
+            use utf8;
+            sub handler {
+              my ($event, $context) = @_;
+              return \"ä€" if $event eq 'reference';
+              return \"A" if $event eq 'letter';
+              return \1 if $event eq 'true';
+              if ($event eq 'handle') { open my $file, '<:encoding(UTF-8)', \"\xc3\xa4\xe2\x82\xac"; return $file }
+              if ($event eq 'digit') { $context->content_type('text/plain'); return \"1" }
+              if ($event eq 'type') { $context->content_type("text/plain; name=€\nforged=1"); return 'ä€' }
+              die "ä€\n" if $event eq 'die';
+              die { text => 'ä€' } if $event eq 'hash';
+              return 'whole';
+            }
+            1;""")
+        for event, body in (("reference", "ä€"), ("letter", "A"), ("true", "true"), ("handle", "ä€"), ("digit", "1"),
+                            ("type", "ä€"), ("other", '"whole"')):
+            with self.subTest(event=event):
+                answer = own.invoke(event)
+                self.assertEqual((answer.kind, answer.body.decode()), ("response", body), own.log())
+        self.assertEqual(json.loads(own.invoke("die").body)["errorMessage"], "ä€")
+        self.assertEqual(json.loads(own.invoke("hash").body)["errorType"], "HASH")
+        self.assertEqual(own.text("other"), "whole")
+
+
+class Ruby(Case):
+    language = "ruby"
+
+    def test_the_separator_of_lines_is_the_handlers_to_change(self):
+        own = self.start("""
+            def handler(event:, context:)
+              $/ = nil
+              context.aws_request_id
+            end""")
+        for _ in range(3):
+            self.assertEqual(own.text("x"), own.api.request_id)
+
+
+del Case
+
+
+if __name__ == "__main__":
+    unittest.main()
