@@ -163,11 +163,13 @@ _ogni_report() {
 
 # --- the handler ---------------------------------------------------------------------------------------------------
 
-# The newest process id that the system has given away, which tells whether anything was forked; no fork itself.
-_ogni_newest() {
-  local IFS=' '
-  _ogni_last=
-  { builtin read -r _ _ _ _ _ogni_last </proc/loadavg; } 2>/dev/null
+# Whether anything has forked since this was asked last, by the newest process id that was given away; also when it cannot
+# be told. No fork itself.
+_ogni_is_forked() {
+  local IFS=' ' last=$_ogni_newest
+  _ogni_newest=
+  [[ ! -r /proc/loadavg ]] || builtin read -r _ _ _ _ _ogni_newest </proc/loadavg
+  [[ -z $last || $last != "$_ogni_newest" ]]
 }
 
 # Whether a process is here that was not when this was asked last; also when it cannot be told.
@@ -184,12 +186,10 @@ _ogni_is_company() {
 
 # Ready for the next call: a child left behind may still use the files of the last one.
 _ogni_clean() {
-  local before=$_ogni_newest_before
-  _ogni_newest
-  [[ -n $before && $before == "$_ogni_last" ]] && return 0
-  _ogni_is_company || return 0
+  _ogni_is_forked && _ogni_is_company || return 0
   eval "exec $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
   _ogni_prepare again
+  _ogni_is_forked
 }
 
 _ogni_prepare() {
@@ -213,8 +213,6 @@ _ogni_call() {
   LAMBDA_RESPONSE_CONTENT_TYPE= _ogni_end='' _ogni_trace='' _ogni_status=0
   builtin printf %s "$_ogni_event" >|"/proc/self/fd/$_ogni_input"
   [[ ${LAMBDA_STREAMING-} != yes ]] || builtin printf '%s ' "$_ogni_request_id" >|"/proc/self/fd/$_ogni_begun"
-  _ogni_newest
-  _ogni_newest_before=$_ogni_last
   _ogni_busy=1
   [[ $_ogni_flags == *e* ]] && set -e
   _ogni_run
@@ -261,8 +259,10 @@ declare -F "$_ogni_function" >/dev/null ||
   _ogni_refuse Runtime.HandlerNotFound "Handler '$_ogni_function' is no function of $_ogni_file"
 set -E
 trap '_ogni_failed $? "$BASH_COMMAND"' ERR
+_ogni_newest=
 _ogni_is_company
 _ogni_prepare first
+_ogni_is_forked
 builtin printf 'ready 13 0\nnul_bytes=no\n' >&"$_ogni_replies"
 while true; do
   _ogni_receive
