@@ -88,6 +88,19 @@ TEST_F(PhpTest, ServesRequests) {
   EXPECT_NE(log().find("a line for the log"), std::string::npos) << log();
 }
 
+TEST_F(PhpTest, ShowsNoContextThatTheCallerHasMade) {
+  write("index.php", "<?php echo json_encode($_SERVER);");
+  start("index.php");
+  const std::string body =
+      reply(v2("GET", "/",
+               R"(,"headers":{"X_Amzn_Request_Context":"spoofed","X.Amzn.Request.Context":"spoofed",)"
+               R"("x-amzn_lambda_context":"spoofed","X_Amzn_Trace_Id":"spoofed","Proxy_":"spoofed"})"))["body"]
+          .text();
+  EXPECT_EQ(body.find("spoofed"), std::string::npos) << body;
+  const Json seen = Json::parse(body);
+  EXPECT_EQ(seen["HTTP_X_AMZN_REQUEST_CONTEXT"].text(), R"({"http":{"method":"GET"}})");
+}
+
 TEST_F(PhpTest, CarriesLargeBodiesAndSurvivesADeadChild) {
   write("index.php", kScript);
   start("index.php");

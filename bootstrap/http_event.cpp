@@ -85,6 +85,15 @@ std::string on_one_line(std::string value) {
   return value;
 }
 
+// Letters, digits and hyphens. Others could pass for a context field or a length: CGI and WSGI make one variable of "a-b"
+// and "a_b", PHP also of "a.b". nginx drops them, too (ignore_invalid_headers, underscores_in_headers).
+bool is_plain_name(std::string_view name) {
+  for (const char c : name) {
+    if (!is_unreserved(c) || c == '_' || c == '.' || c == '~') return false;
+  }
+  return !name.empty();
+}
+
 bool is_context_field(std::string_view name) {
   for (const std::string_view field : kContextFields) {
     if (equals_ignoring_case(name, field)) return true;
@@ -93,7 +102,7 @@ bool is_context_field(std::string_view name) {
 }
 
 void add_field(HttpRequest& request, std::string name, std::string value) {
-  const bool is_forwarded = is_token(name) && !is_hop_by_hop(name) && !is_context_field(name) &&
+  const bool is_forwarded = is_plain_name(name) && !is_hop_by_hop(name) && !is_context_field(name) &&
                             !equals_ignoring_case(name, "content-length") && !equals_ignoring_case(name, "expect");
   if (is_forwarded && request.fields.size() < kFieldsMax)
     request.fields.push_back({std::move(name), on_one_line(std::move(value))});

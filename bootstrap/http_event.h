@@ -49,7 +49,7 @@ struct HttpEvent {
 };
 
 // `events_path` is where other events are posted. Fields of the connection are dropped; so are context headers that the
-// caller has sent.
+// caller has sent, and fields whose names hold more than letters, digits and hyphens.
 HttpEvent read_http_event(const runtime::Invocation& invocation, std::string_view events_path);
 
 // The answer in the shape that the event asks for: the body is base64 where it is not UTF-8.

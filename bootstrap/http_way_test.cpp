@@ -137,6 +137,19 @@ TEST_F(HttpTest, TurnsFormat2IntoARequest) {
   EXPECT_EQ(last_.field("Content-Type"), "application/json");
 }
 
+TEST_F(HttpTest, DropsFieldsThatCouldPassForOthers) {
+  start_server();
+  const std::string seen =
+      asked(v2("POST", "/",
+               R"(,"headers":{"x-one":"1","X_Amzn_Request_Context":"spoofed","x-amzn_lambda-context":"spoofed",)"
+               R"("X.Amzn.Trace.Id":"spoofed","content_length":"99","transfer_encoding":"chunked","a_b":"1"},)"
+               R"("body":"abc")"));
+  EXPECT_EQ(seen.find("spoofed"), std::string::npos) << seen;
+  for (const char* name : {"content_length", "transfer_encoding", "a_b"}) EXPECT_EQ(field(seen, name), "") << name;
+  EXPECT_EQ(field(seen, "x-one"), "1");
+  EXPECT_EQ(field(seen, "content-length"), "3");
+}
+
 TEST_F(HttpTest, TurnsFormat1IntoARequest) {
   start_server();
   const std::string seen = asked(
