@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -42,42 +43,35 @@ Exchange::Outcome Exchange::attempt(const HttpRequest& request, Clock::time_poin
     return fail("cannot connect to " + address_.text + ": " + std::strerror(errno));
   }
   bytes_.clear();
-  std::string_view body;
-  encode(request, bytes_, body);
-  const Outcome sent = send(bytes_, body, until);
-  return sent == Outcome::kDone ? receive(until) : sent;
+  encode(request, bytes_, unsent_[1]);
+  unsent_[0] = bytes_;
+  return receive(until);
 }
 
-// kDone: sent as far as the server takes it, which may answer before it has read everything.
-Exchange::Outcome Exchange::send(std::string_view head, std::string_view body, Clock::time_point until) {
-  std::string_view parts[2] = {head, body};
-  while (!parts[0].empty() || !parts[1].empty()) {
+// As much of the request as the server takes now. One that has closed the connection may have answered before.
+void Exchange::send_on() {
+  while (!unsent_[0].empty() || !unsent_[1].empty()) {
     iovec pieces[2];
-    for (int i = 0; i < 2; ++i) pieces[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
+    for (int i = 0; i < 2; ++i) pieces[i] = {const_cast<char*>(unsent_[i].data()), unsent_[i].size()};
     msghdr message = {};
     message.msg_iov = pieces;
     message.msg_iovlen = 2;
     const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-    if (sent >= 0) {
-      is_delivered_ = true;
-      auto count = static_cast<std::size_t>(sent);
-      for (std::string_view& part : parts) {
-        const std::size_t taken = std::min(count, part.size());
-        part.remove_prefix(taken);
-        count -= taken;
-      }
-    } else if (errno != EAGAIN && errno != EINTR) {
-      return Outcome::kDone;
-    } else if (errno == EAGAIN) {
-      const auto event = server_.wait(socket_.get(), POLLIN | POLLOUT, until);
-      if (event == ServerProcess::Event::kEnded) return Outcome::kEnded;
-      if (event == ServerProcess::Event::kTime) return fail("the server does not take the request"), Outcome::kTime;
-      pollfd readable = {socket_.get(), POLLIN, 0};
-      if (::poll(&readable, 1, 0) > 0) return Outcome::kDone;
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return;
+    if (sent < 0) {
+      unsent_[0] = unsent_[1] = {};
+      return;
+    }
+    is_delivered_ = true;
+    auto count = static_cast<std::size_t>(sent);
+    for (std::string_view& part : unsent_) {
+      const std::size_t taken = std::min(count, part.size());
+      part.remove_prefix(taken);
+      count -= taken;
     }
   }
   is_sent_ = true;
-  return Outcome::kDone;
 }
 
 Exchange::Outcome Exchange::more(Taken taken, Clock::time_point until) {
@@ -85,7 +79,8 @@ Exchange::Outcome Exchange::more(Taken taken, Clock::time_point until) {
   return receive(until);
 }
 
-// Until the head, more of the body, or the end of it is there.
+// Until the head, more of the body, or the end of it is there. Meanwhile the rest of the request is sent: a server may
+// answer what it has read so far, and read on only when that is taken.
 Exchange::Outcome Exchange::receive(Clock::time_point until) {
   const bool had_head = state() != State::kHead;
   const std::size_t had = body().size();
@@ -93,6 +88,7 @@ Exchange::Outcome Exchange::receive(Clock::time_point until) {
     if (state() == State::kDone || state() == State::kFailed) return judge();
     if (!had_head && state() == State::kBody) return Outcome::kHead;
     if (had_head && body().size() > had) return Outcome::kBody;
+    if (!is_sent_) send_on();
     const Space free = space();
     const ssize_t count = ::recv(socket_.get(), free.data, free.size, 0);
     if (count > 0) {
@@ -107,8 +103,11 @@ Exchange::Outcome Exchange::receive(Clock::time_point until) {
       return fail(has_answered_ ? "the server closed the connection in the middle of its answer"
                                 : "the server closed the connection without an answer");
     } else if (errno == EAGAIN) {
-      const auto event = server_.wait(socket_.get(), POLLIN, until);
-      if (event == ServerProcess::Event::kTime) return fail("the server does not answer"), Outcome::kTime;
+      const bool has_more = !unsent_[0].empty() || !unsent_[1].empty();
+      const auto event = server_.wait(socket_.get(), static_cast<short>(has_more ? POLLIN | POLLOUT : POLLIN), until);
+      if (event == ServerProcess::Event::kTime) {
+        return fail(has_more ? "the server does not take the request" : "the server does not answer"), Outcome::kTime;
+      }
       if (event == ServerProcess::Event::kEnded) return Outcome::kEnded;
     } else if (errno != EINTR) {
       return fail(std::string("the connection to the server was lost: ") + std::strerror(errno));

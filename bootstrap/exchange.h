@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "bootstrap/http_event.h"
 #include "bootstrap/server_process.h"
@@ -31,7 +32,8 @@ class Exchange {
   virtual ~Exchange() = default;
 
   // Sends the request, on a new connection where none is fit, and waits for the head of the answer. A connection that was
-  // kept and turns out to be closed before any byte of an answer is replaced once, but for POST and PATCH.
+  // kept and turns out to be closed before any byte of an answer is replaced once, but for POST and PATCH. The body of
+  // `request` stays valid until the answer is complete: the server may begin it before it has read everything.
   Outcome begin(const HttpRequest& request, Clock::time_point until = Clock::time_point::max());
   // After kHead and kBody: waits for more, after forgetting what has been passed on.
   Outcome more(Taken taken, Clock::time_point until = Clock::time_point::max());
@@ -65,7 +67,7 @@ class Exchange {
  private:
   bool is_stale() const;
   Outcome attempt(const HttpRequest& request, Clock::time_point until);
-  Outcome send(std::string_view head, std::string_view body, Clock::time_point until);
+  void send_on();
   Outcome receive(Clock::time_point until);
   Outcome judge();
   Outcome fail(std::string problem);
@@ -74,6 +76,7 @@ class Exchange {
   const ServerProcess& server_;
   Descriptor socket_;
   std::string bytes_;
+  std::string_view unsent_[2];  // what is left of the head and the body; empty also where the server takes no more
   std::string problem_;
   Clock::time_point last_used_;
   bool has_answered_ = false;  // some byte of the answer has come

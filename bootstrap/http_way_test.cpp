@@ -214,6 +214,48 @@ TEST_F(HttpTest, CarriesLargeBinaryAndCompressedBodies) {
   EXPECT_EQ(reply()["body"].text(), "result 0 2\n{} ü ☃");
 }
 
+// As a pipe does: it reads on when what it has answered is taken. The request is larger than all buffers between.
+constexpr const char* kPipeServer = R"(#!/usr/bin/python3
+import os, socket
+listener = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))
+while True:
+    connection, _ = listener.accept()
+    stream = connection.makefile('rb')
+    while True:
+        line, left = stream.readline(), 0
+        while line.strip():
+            if line.lower().startswith(b'content-length:'): left = int(line.split(b':')[1])
+            line = stream.readline()
+        if not line: break
+        length = min(left, 3) if b'short' in stream.peek(5)[:5] else left
+        head = b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n' % length
+        connection.sendall(head + b'yes' if length < left else head)
+        if length < left: break
+        while left > 0:
+            piece = stream.read1(min(left, 65536))
+            connection.sendall(piece)
+            left -= len(piece)
+    stream.close()
+    connection.close()
+)";
+
+TEST_F(HttpTest, SendsTheRestOfARequestThatIsAnsweredMeanwhile) {
+  for (const char* streams : {"", "1"}) {
+    variables_["OGNI_HTTP_STREAM"] = streams;
+    write_program("server", kPipeServer);
+    start("anything");
+    EXPECT_EQ(invoke("small").body, "small");
+    std::string large(20 * 1024 * 1024, '\0');
+    for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + (i + i / 251) % 26);
+    EXPECT_TRUE(invoke(large).body == large) << log();
+    EXPECT_EQ(invoke("short" + large).body.substr(0, 300), "yes")
+        << "the answer is complete, and the rest of the request in vain";
+    EXPECT_EQ(invoke("small").body, "small");
+    kill_program();
+    variables_["OGNI_HTTP_PORT"] = free_port();
+  }
+}
+
 TEST_F(HttpTest, StartsAServerAgainThatHasDied) {
   start_server();
   const std::string first = Json::parse(asked(v2("GET", "/")))["pid"].text();
