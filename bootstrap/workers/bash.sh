@@ -163,8 +163,8 @@ _ogni_report() {
 
 # --- the handler ---------------------------------------------------------------------------------------------------
 
-# Whether anything has forked since this was asked last, by the newest process id that was given away; also when it cannot
-# be told. No fork itself.
+# Whether anything has forked since this was asked last, by the newest process id that was given away; also when it
+# cannot be told. No fork itself.
 _ogni_is_forked() {
   local IFS=' ' last=$_ogni_newest
   _ogni_newest=

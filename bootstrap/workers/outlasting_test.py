@@ -32,8 +32,16 @@ class Node(Case):
         own = self.start("""
             let kept;
             exports.handler = awslambda.streamifyResponse(async (event, stream) => {
-              if (event === 'keep') { kept = stream; kept.on('error', (error) => console.log('late:', error.message)); throw new Error('first'); }
-              if (event === 'late') { kept.write('LATE'); kept.end('LATE'); await new Promise((done) => setImmediate(done)); }
+              if (event === 'keep') {
+                kept = stream;
+                kept.on('error', () => {});
+                throw new Error('first');
+              }
+              if (event === 'late') {
+                kept.write('LATE');
+                kept.end('LATE');
+                await new Promise((done) => setImmediate(done));
+              }
               stream.write('own ');
               stream.end(event);
             });""")
@@ -44,7 +52,11 @@ class Node(Case):
     def test_a_write_in_the_turn_of_the_failure_is_not_in_the_next_response(self):
         own = self.start("""
             exports.handler = awslambda.streamifyResponse(async (event, stream) => {
-              if (event === 'fail') { stream.on('error', () => {}); setImmediate(() => stream.write('LATE')); throw new Error('first'); }
+              if (event === 'fail') {
+                stream.on('error', () => {});
+                setImmediate(() => stream.write('LATE'));
+                throw new Error('first');
+              }
               setImmediate(() => stream.end('own'));
               await new Promise((done) => stream.on('finish', done));
             });""")
@@ -56,7 +68,7 @@ class Node(Case):
             let kept;
             exports.handler = (event, context, callback) => {
               if (event === 'keep') { kept = callback; throw new Error('first'); }
-              kept(null, 'LATE');
+              setImmediate(() => kept(null, 'LATE'));
             };""")
         self.assertEqual(json.loads(own.invoke("keep").body)["errorMessage"], "first")
         self.assertEqual(own.text("next"), "null")
@@ -67,8 +79,14 @@ class Node(Case):
               const error = new Error('it failed');
               if (event === 'circular') error.self = error;
               if (event === 'bigint') error.count = 10n;
-              if (event === 'getter') Object.defineProperty(error, 'odd', { enumerable: true, get() { throw new Error('odd'); } });
-              if (event === 'uncaught') { error.self = error; setImmediate(() => { throw error; }); return new Promise(() => {}); }
+              if (event === 'getter') {
+                Object.defineProperty(error, 'odd', { enumerable: true, get() { throw new Error('odd'); } });
+              }
+              if (event === 'uncaught') {
+                error.self = error;
+                setImmediate(() => { throw error; });
+                return new Promise(() => {});
+              }
               throw error;
             };""")
         for event in ("circular", "bigint", "getter", "uncaught", "circular"):
