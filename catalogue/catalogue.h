@@ -61,6 +61,9 @@ class Catalogue {
                                              const std::string& revision_id);
   [[nodiscard]] Result<Function> update_settings(const std::string& name, const FunctionSettings& settings,
                                                  const std::string& revision_id);
+  // generation + 1 if they differ, since environments depend on them; the revision stays, as on AWS. Errors: kNotFound;
+  // kConflict (the function is Pending or InProgress).
+  [[nodiscard]] Result<Function> replace_tags(const std::string& name, const std::map<std::string, std::string>& tags);
   // Errors: kNotFound.
   [[nodiscard]] Result<Function> delete_function(const std::string& name);
 

@@ -318,6 +318,24 @@ Result<Function> Catalogue::update_settings(const std::string& name, const Funct
   return function;
 }
 
+Result<Function> Catalogue::replace_tags(const std::string& name, const std::map<std::string, std::string>& tags) {
+  Database& database = impl_->database;
+  auto tags_json = to_json(tags);
+  if (!tags_json) return failure(std::move(tags_json).error().within("tags"));
+  auto transaction = Transaction::begin(database);
+  if (!transaction) return failure(std::move(transaction).error());
+  auto function = find_changeable(database, name, "");
+  if (!function || function->tags == tags) return function;
+  auto update = database.prepare("UPDATE functions SET tags = ?, generation = generation + 1 WHERE instance = ?");
+  if (!update) return failure(std::move(update).error());
+  const auto instance = static_cast<std::int64_t>(function->instance);
+  if (auto done = update->bind(*tags_json).bind(instance).run(); !done) return failure(std::move(done).error());
+  function = find_by_instance(database, instance);
+  if (!function) return function;
+  if (auto done = transaction->commit(); !done) return failure(std::move(done).error());
+  return function;
+}
+
 Result<Function> Catalogue::delete_function(const std::string& name) {
   auto transaction = Transaction::begin(impl_->database);
   if (!transaction) return failure(std::move(transaction).error());

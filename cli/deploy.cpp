@@ -19,6 +19,8 @@ namespace {
 
 namespace limits = protocol::limits;
 
+constexpr char kNetworkTag[] = "ogni:network";
+
 struct DeployOptions {
   CommonOptions common;
   std::string path;
@@ -27,6 +29,7 @@ struct DeployOptions {
   std::string handler;
   std::string role;
   std::optional<std::string> description;
+  std::string network;
   std::optional<int> memory_mb;
   std::optional<int> timeout_seconds;
   std::vector<std::string> environment;
@@ -107,6 +110,14 @@ Outcome<ExitCode> deploy(const DeployOptions& options) {
   if (!code->runtime.empty()) (*settings)["Runtime"] = code->runtime;
   if (!code->handler.empty()) (*settings)["Handler"] = code->handler;
 
+  if (!options.network.empty()) {
+    const json::object tags{{kNetworkTag, options.network}};
+    if (!*existing) {
+      (*settings)["Tags"] = tags;
+    } else if (auto tagged = tag_function(*service, **existing, tags); !tagged) {
+      return stop(tagged.error());
+    }
+  }
   auto deployed = *existing ? update_function(*service, *name, *settings, code->zip)
                             : create_function(*service, *name, std::move(*settings), code->zip);
   if (!deployed) return stop(deployed.error());
@@ -144,6 +155,11 @@ void add_deploy(CLI::App& app, Chosen& chosen) {
   command->add_flag("--no-layers", options->has_no_layers, "Take the layers off the function")->excludes(layer);
   command->add_flag("--default-bootstrap", options->wants_default_bootstrap,
                     "Add the default bash bootstrap to a folder of scripts even if the function has layers");
+  command
+      ->add_option("--network", options->network,
+                   "What it reaches, as tag ogni:network, if ogni serve --network lets it")
+      ->check(CLI::IsMember({"egress", "loopback"}))
+      ->type_name("REACH");
   command->add_option("--role", options->role, "Role ARN, for what reads it; Ogni grants nothing by it")
       ->type_name("ARN");
   command->add_option("--description", options->description, "A few words about the function");

@@ -47,6 +47,15 @@ Outcome<json::object> create_function(ServiceClient& service, const std::string&
   return service.wait_until_settled(name);
 }
 
+Outcome<void> tag_function(ServiceClient& service, const json::object& configuration, const json::object& tags) {
+  const std::string name = text_of(configuration, "FunctionName");
+  if (auto settled = service.wait_until_settled(name); !settled) return stop(settled.error());
+  auto done = service.call("POST", "/2017-03-31/tags/" + percent_encode(text_of(configuration, "FunctionArn")),
+                           json::serialize(json::object{{"Tags", tags}}));
+  if (!done) return stop(done.error());
+  return {};
+}
+
 Outcome<json::object> update_function(ServiceClient& service, const std::string& name, const json::object& settings,
                                       const std::string& zip) {
   auto current = service.wait_until_settled(name);

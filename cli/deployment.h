@@ -11,6 +11,9 @@ namespace ogni::cli {
 // the members of UpdateFunctionConfiguration.
 [[nodiscard]] Outcome<json::object> create_function(ServiceClient& service, const std::string& name,
                                                     json::object settings, const std::string& zip);
+// Adds tags to a function that exists, if it has not all of them; `configuration` is its own.
+[[nodiscard]] Outcome<void> tag_function(ServiceClient& service, const json::object& configuration,
+                                         const json::object& tags);
 // Updates those of `settings` that differ from what the function has, then its code: what is wrong with the settings is
 // said before anything has changed.
 [[nodiscard]] Outcome<json::object> update_function(ServiceClient& service, const std::string& name,

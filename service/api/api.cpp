@@ -73,6 +73,9 @@ void Api::add_routes(http::Router& router) {
       &Api::get_layer_version);
   add(router, Method::kDelete, "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", "", "DeleteLayerVersion",
       kSmall, &Api::delete_layer_version);
+  add(router, Method::kGet, "/2017-03-31/tags/{Resource}", "", "ListTags", 0, &Api::list_tags);
+  add(router, Method::kPost, "/2017-03-31/tags/{Resource}", "", "TagResource", kSmall, &Api::tag_resource);
+  add(router, Method::kDelete, "/2017-03-31/tags/{Resource}", "", "UntagResource", kSmall, &Api::untag_resource);
   add(router, Method::kGet, "/2016-08-19/account-settings", "", "GetAccountSettings", 0, &Api::get_account_settings);
   add(router, Method::kGet, CodeLinks::kPath, "", "code download", 0, &Api::download_code);
 

@@ -8,6 +8,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/object.hpp>
 #include <expected>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "catalogue/catalogue.h"
@@ -69,6 +71,12 @@ class Api {
   boost::asio::awaitable<Answer> list_layer_versions(http::Request& request);
   boost::asio::awaitable<Answer> delete_layer_version(http::Request& request);
   boost::asio::awaitable<Answer> answer_layer_version(http::Request& request, std::string layer, long long version);
+  // tags.cpp
+  using Tags = std::map<std::string, std::string>;
+  boost::asio::awaitable<Answer> list_tags(http::Request& request);
+  boost::asio::awaitable<Answer> tag_resource(http::Request& request);
+  boost::asio::awaitable<Answer> untag_resource(http::Request& request);
+  boost::asio::awaitable<Answer> change_tags(FunctionTarget target, std::function<void(Tags&)> change);
   // invoke.cpp
   boost::asio::awaitable<http::Response> invoke(http::Request& request);
   boost::asio::awaitable<Answer> invoke(http::Request& request, std::string& request_id);

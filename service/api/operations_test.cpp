@@ -43,14 +43,24 @@ TEST_F(ApiTest, KnowsEveryOperationOfBotocoresModel) {
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "python3-botocore is not installed";
   start();
   const json::value model = json::parse(read_file(path, 16 << 20).value());
-  const std::set<std::string> built{"CreateFunction",           "GetFunction",
-                                    "GetFunctionConfiguration", "ListFunctions",
-                                    "UpdateFunctionCode",       "UpdateFunctionConfiguration",
-                                    "DeleteFunction",           "Invoke",
-                                    "PublishLayerVersion",      "GetLayerVersion",
-                                    "GetLayerVersionByArn",     "ListLayers",
-                                    "ListLayerVersions",        "DeleteLayerVersion",
-                                    "GetAccountSettings"};
+  const std::set<std::string> built{"CreateFunction",
+                                    "GetFunction",
+                                    "GetFunctionConfiguration",
+                                    "ListFunctions",
+                                    "UpdateFunctionCode",
+                                    "UpdateFunctionConfiguration",
+                                    "DeleteFunction",
+                                    "Invoke",
+                                    "PublishLayerVersion",
+                                    "GetLayerVersion",
+                                    "GetLayerVersionByArn",
+                                    "ListLayers",
+                                    "ListLayerVersions",
+                                    "DeleteLayerVersion",
+                                    "GetAccountSettings",
+                                    "ListTags",
+                                    "TagResource",
+                                    "UntagResource"};
   std::size_t seen = 0;
   for (const auto& operation : model.at("operations").as_object()) {
     const std::string name(operation.key());

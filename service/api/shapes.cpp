@@ -183,6 +183,8 @@ constexpr std::string_view kLogTypes[] = {"None", "Tail"};
 
 }  // namespace
 
+constexpr Member kTagResourceMembers[] = {{"Tags", &kTags, Member::Presence::kRequired}};
+const Shape kTagResource{.kind = Kind::kStructure, .members = kTagResourceMembers};
 const Shape kCreateFunction{.kind = Kind::kStructure, .members = kCreateFunctionMembers};
 const Shape kUpdateFunctionConfiguration{.kind = Kind::kStructure, .members = kUpdateConfigurationMembers};
 const Shape kUpdateFunctionCode{.kind = Kind::kStructure, .members = kUpdateCodeMembers};
@@ -201,6 +203,11 @@ const Shape kFunctionsPageSize{.kind = Kind::kInteger, .min = 1, .max = 10'000};
 const Shape kFunctionVersion{.values = kAll};
 const Shape kMasterRegion{.pattern = R"(ALL|[a-z]{2}(-gov)?-[a-z]+-\d{1})"};
 const Shape kInvocationType{.values = kInvocationTypes};
+const Shape kTaggableResource{
+    .min = 1,
+    .max = 256,
+    .pattern =
+        R"(arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}))"};
 const Shape kLogType{.values = kLogTypes};
 
 }  // namespace ogni::service::shapes

@@ -9,6 +9,7 @@ extern const Shape kCreateFunction;
 extern const Shape kUpdateFunctionConfiguration;
 extern const Shape kUpdateFunctionCode;
 extern const Shape kPublishLayerVersion;
+extern const Shape kTagResource;
 
 // Labels, query parameters and headers.
 extern const Shape kFunctionName;
@@ -23,5 +24,6 @@ extern const Shape kFunctionVersion;
 extern const Shape kMasterRegion;
 extern const Shape kInvocationType;
 extern const Shape kLogType;
+extern const Shape kTaggableResource;
 
 }  // namespace ogni::service::shapes

@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::size_t kToldMax = 10'000;  // functions whose refusal is remembered, and told
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr auto kSampleEvery = 50ms;
 constexpr std::uint64_t kMemoryMbPerProcessor = 1769;
@@ -361,7 +362,7 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
   return launcher_.request(spec);
 }
 
-// Whether a function reaches other hosts.
+// Whether a function reaches other hosts. What it is refused is told once for each function.
 bool Fleet::may_leave(const catalogue::Function& function) {
   const auto tag = function.tags.find("ogni:network");
   const bool wants = tag != function.tags.end() && tag->second == "egress";
@@ -373,7 +374,7 @@ bool Fleet::may_leave(const catalogue::Function& function) {
     case Settings::Network::kLoopback:
       break;
   }
-  if (wants && !std::exchange(told_of_network_, true)) {
+  if (wants && told_of_network_.size() < kToldMax && told_of_network_.insert(function.instance).second) {
     spdlog::warn(
         "{} is tagged ogni:network=egress but reaches its loopback only: start the service with --network tagged",
         function.name);

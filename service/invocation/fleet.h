@@ -124,7 +124,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::uint64_t next_invocation_ = 1;
   bool said_where_tmp_is_ = false;
   bool pumping_ = false;
-  bool told_of_network_ = false;
+  std::set<std::uint64_t> told_of_network_;  // instances of functions; bounded
   boost::asio::steady_timer timer_;
   std::optional<dispatch::TimePoint> armed_;
   boost::asio::steady_timer sampler_;

@@ -10,7 +10,8 @@ from harness import ACCOUNT, ROLE, ClientError, ServiceTest
 BUILT = {
     "CreateFunction", "GetFunction", "GetFunctionConfiguration", "ListFunctions", "UpdateFunctionCode",
     "UpdateFunctionConfiguration", "DeleteFunction", "Invoke", "GetAccountSettings", "PublishLayerVersion",
-    "GetLayerVersion", "GetLayerVersionByArn", "ListLayers", "ListLayerVersions", "DeleteLayerVersion"}
+    "GetLayerVersion", "GetLayerVersionByArn", "ListLayers", "ListLayerVersions", "DeleteLayerVersion",
+    "ListTags", "TagResource", "UntagResource"}
 
 # Operations that are newer than Debian's botocore: method, path.
 NEWER = {

@@ -142,7 +142,7 @@ class Network(unittest.TestCase):
         service.kill()  # its launcher clears away all the same
         wait_until(lambda: "ogni" not in run("nft", "list", "tables").stdout, "the table is gone")
 
-    def test_without_the_setting_the_tag_gives_nothing_and_is_told_of_once(self):
+    def test_without_the_setting_the_tag_gives_nothing_and_is_told_of_once_per_function(self):
         world = Answers(8080, self.in_world)
         self.addCleanup(world.close)
         service = self.serve()
@@ -150,7 +150,12 @@ class Network(unittest.TestCase):
         self.deploy(service, "again", "egress")
         for name in ("out", "again"):
             self.assertEqual(self.reached(service, name, (WORLD, 8080), seconds=1), set())
-        self.assertEqual(service.messages().count("--network tagged"), 1)
+        for name in ("out", "again"):
+            service.client.update_function_configuration(FunctionName=name, Description="another environment")
+            service.wait_active(name)
+            service.invoke(name, {"attack": "gateway"})
+            self.assertEqual(service.messages().count(f"{name} is tagged ogni:network=egress"), 1)
+        self.assertEqual(service.messages().count("--network tagged"), 2)
         self.assertEqual(service.stop(), 0)
         self.assertEqual(run("nft", "list", "tables").stdout, "")
         self.assertEqual(run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip(), "0")
@@ -229,6 +234,20 @@ class Network(unittest.TestCase):
         self.assertEqual(self.reached(second, "out", (WORLD, 8080)), {WORLD})
         self.assertEqual(second.stop(), 0)
         self.assertEqual(self.forwarding(), "0")
+
+    def test_a_tag_that_is_changed_changes_what_is_reached(self):
+        world = Answers(8080, self.in_world)
+        self.addCleanup(world.close)
+        service = self.serve("--network", "tagged")
+        self.deploy(service, "out")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080), seconds=1), set())
+        arn = service.client.get_function_configuration(FunctionName="out")["FunctionArn"]
+        service.client.tag_resource(Resource=arn, Tags={"ogni:network": "egress"})
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+        self.assertEqual(service.client.list_tags(Resource=arn)["Tags"], {"ogni:network": "egress"})
+        service.client.untag_resource(Resource=arn, TagKeys=["ogni:network"])
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080), seconds=1), set())
+        self.assertEqual(service.stop(), 0)
 
     def test_function_tagged_loopback_stays_in_where_others_go_out(self):
         world = Answers(8080, self.in_world)
