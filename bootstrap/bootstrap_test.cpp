@@ -293,6 +293,46 @@ TEST_F(OwnWorker, IsReplacedWhenItLeavesTheProtocol) {
   }
 }
 
+// As when a child that the handler has forked comes back late.
+TEST_F(OwnWorker, MayNotAnswerAnotherInvocation) {
+  start_worker(std::string(kRead) +
+               "  id=${head#*request_id=} id=${id%%$'\\n'*}\n"
+               "  case $event in\n    other) printf 'result 16 1\\nrequest_id=id-x\\n1' >&4;;\n"
+               "    error) printf 'error 16 1\\nrequest_id=id-x\\n1' >&4;;\n"
+               "    stream) printf 'stream 0 1\\n1end 16 1\\nrequest_id=id-x\\n2' >&4;;\n"
+               "    *) id=\"request_id=$id\"$'\\n'; printf 'result %d 2\\n%sok' ${#id} \"$id\" >&4;;\n  esac\ndone\n");
+  EXPECT_EQ(invoke("1").body, "ok");
+  for (const char* event : {"other", "error"}) {
+    EXPECT_NE(invoke(event).body.find("Runtime.InvalidWorkerReply"), std::string::npos) << event;
+    EXPECT_EQ(invoke("1").body, "ok");
+  }
+  const Request cut = invoke("stream");
+  EXPECT_EQ(cut.body, "1");
+  EXPECT_NE(cut.trailers.find("Error-Type: Runtime.InvalidWorkerReply\r\n"), std::string::npos) << cut.trailers;
+  EXPECT_EQ(invoke("1").body, "ok");
+}
+
+TEST_F(OwnWorker, EndsAfterAStreamWhereItSaysSo) {
+  start_worker(std::string(kRead) +
+               "  if [[ $event == fail ]]; then\n"
+               "    printf 'stream 0 1\\n1error 18 4\\ntype=Bad\\nends=yes\\nlate' >&4\n    read -r next <&3; exit 7\n"
+               "  fi\n  printf 'result 0 2\\nok' >&4\ndone\n");
+  const Request cut = invoke("fail");
+  EXPECT_EQ(cut.body, "1");
+  EXPECT_NE(cut.trailers.find("Error-Type: Bad\r\n"), std::string::npos) << cut.trailers;
+  EXPECT_EQ(invoke("1").body, "ok") << "from another worker";
+}
+
+TEST_F(OwnWorker, ThatCannotLoadAgainIsReportedWithTheRequest) {
+  start_worker("[[ -e " + (directory_ / "again").string() + " ]] && exit 5\n: > " + (directory_ / "again").string() +
+               "\n" + kRead + "  exit 6\ndone\n");
+  EXPECT_NE(invoke("1").body.find("RequestId: id-1 Error: Runtime exited with error: exit status 6"),
+            std::string::npos);
+  const Request failed = invoke("1");
+  EXPECT_NE(failed.body.find("RequestId: id-2 Error: Runtime exited with error: exit status 5"), std::string::npos)
+      << failed.body;
+}
+
 TEST_F(OwnWorker, StreamsAReply) {
   start_worker(std::string(kRead) +
                "  printf 'stream 24 2\\ncontent_type=text/plain\\nabchunk 0 3\\ncde' >&4\n"

@@ -96,7 +96,12 @@ Client::Answer ServerWay::serve(Client& client) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!settings_.command.empty() && !server_.is_running()) {
       std::fprintf(stderr, "ogni: the server has ended and is started again\n");
-      if (const auto failed = start()) return client.fail(failed->report.type, failed->report.json());
+      if (const auto failed = start()) {
+        const ErrorReport report = failed->wait_status
+                                       ? exit_report(describe_end(*failed->wait_status), client.invocation().request_id)
+                                       : failed->report;
+        return client.fail(report.type, report.json());
+      }
     }
     outcome = exchange_->begin(event.request);
     if (outcome != Outcome::kEnded || exchange_->is_delivered()) break;

@@ -3,10 +3,22 @@
 #include <charconv>
 #include <cstdio>
 
+#include "bootstrap/spawn.h"
+
 namespace ogni::bootstrap {
 
 using runtime::Client;
 using runtime::Invocation;
+
+namespace {
+
+// A reply need not say which invocation it answers.
+bool belongs_to(const FrameReader& reply, std::string_view request_id) {
+  const std::string_view said = reply.field("request_id");
+  return said.empty() || said == request_id;
+}
+
+}  // namespace
 
 // As many as shall wait, and one to work. False: not even that one.
 bool WorkerWay::start_workers() {
@@ -58,6 +70,10 @@ std::string_view WorkerWay::make_frame(const Invocation& invocation) {
 
 Client::Answer WorkerWay::answer(Client& client) {
   const FrameReader& reply = worker_->reply();
+  if (!belongs_to(reply, client.invocation().request_id)) {
+    const ErrorReport report = failure(Worker::Outcome::kMalformed, client.invocation().request_id);
+    return client.fail(report.type, report.json());
+  }
   if (reply.kind() == "result") {
     const std::string_view type = reply.field("content_type");
     return client.respond(reply.body(), type.empty() ? "application/json" : type);
@@ -80,13 +96,16 @@ Client::Answer WorkerWay::stream(Client& client) {
   while (true) {
     const Worker::Outcome outcome = worker_->await_next();
     const FrameReader& reply = worker_->reply();
-    const std::string_view kind = outcome == Worker::Outcome::kReply ? reply.kind() : std::string_view();
+    const bool is_reply = outcome == Worker::Outcome::kReply && belongs_to(reply, request_id);
+    const std::string_view kind = is_reply ? reply.kind() : std::string_view();
     if (kind == "chunk" || kind == "end") {
       is_taken = is_taken && client.stream_write(reply.body());
       if (kind == "end") return client.stream_end();
       continue;
     }
+    const bool ends = kind == "error" && reply.field("ends") == "yes";
     const ErrorReport report = kind == "error" ? report_of(reply) : failure(outcome, request_id);
+    if (ends) worker_.reset();
     return client.stream_fail(report.type, report.json());
   }
 }
@@ -117,7 +136,12 @@ Client::Answer WorkerWay::serve(Client& client) {
   // A worker found dead before the event reached it has cost nothing yet: a second one gets the event.
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!worker_) {
-      if (const auto failure = start()) return client.fail(failure->report.type, failure->report.json());
+      if (const auto failed = start()) {
+        const ErrorReport report = failed->wait_status
+                                       ? exit_report(describe_end(*failed->wait_status), invocation.request_id)
+                                       : failed->report;
+        return client.fail(report.type, report.json());
+      }
     }
     if (!takes_nul_bytes_ && invocation.event.find('\0') != std::string_view::npos) {
       const auto report =
