@@ -6,7 +6,8 @@
     base     the same with a function in C++ (examples/hello-cpp): the client and the platform, without a worker
     ratio    whole / (loop + base)
 
-The last lines are the bash worker beside the classic bootstrap of bash and curl. Times are medians in microseconds.
+Prefork is an invocation with OGNI_PREFORK=2, where each has a process of its own that was forked after the handler was
+loaded; exec is the same handler's interpreter started for each invocation (the exec way). The last lines are the bash worker beside the classic bootstrap of bash and curl. Times are medians in microseconds.
 """
 
 import argparse
@@ -186,7 +187,29 @@ def measure_language(name, options, scratch, base):
     whole_us = measure_bootstrap([options.bin / "bootstrap"], task, "app.handler", options.seconds)
     print(f"{name:8} loop {loop_us:7.0f}   whole {whole_us:7.0f}   base {base:5.0f}   ratio {whole_us / (loop_us + base):5.2f}",
           flush=True)
+    if name in EXEC:
+        measure_isolated(name, task, path, options)
     return whole_us
+
+
+# A fresh interpreter per invocation: the same file, with a call of its handler.
+EXEC = {
+    "python": "import sys, json, app; sys.stdout.write(json.dumps(app.handler(json.load(sys.stdin), None)))",
+    "ruby": "require 'json'; require './app'; print JSON.dump(handler(event: JSON.parse(STDIN.read), context: nil))",
+    "perl": "use JSON::PP; do './app.pl'; my $j = JSON::PP->new->allow_nonref; "
+            "print $j->encode(handler($j->decode(join '', <STDIN>)))",
+    "php": "require './app.php'; echo json_encode(handler(json_decode(stream_get_contents(STDIN)), null));",
+}
+
+
+def measure_isolated(name, task, path, options):
+    flag = {"python": "-c", "php": "-r"}.get(name, "-e")
+    bootstrap = [options.bin / "bootstrap"]
+    fork_us = measure_bootstrap(bootstrap, task, "app.handler", options.seconds, {"OGNI_PREFORK": "2"})
+    command = f'{path} {flag} "' + EXEC[name].replace("\\", "\\\\").replace('"', '\\"') + '"'
+    exec_us = measure_bootstrap(bootstrap, task, "app.handler", options.seconds,
+                                {"OGNI_WAY": "exec", "OGNI_EXEC_COMMAND": command, "PYTHONPATH": str(task)})
+    print(f"{name:8} prefork {fork_us:5.0f}   exec {exec_us:8.0f}   {exec_us / fork_us:4.1f} times", flush=True)
 
 
 def main():

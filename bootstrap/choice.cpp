@@ -31,6 +31,7 @@ Choice worker(WorkerCommand command, const Settings& settings, std::string reaso
   std::int64_t prefork = 0;
   if (!settings.number("prefork", kPreforkMax, prefork)) return none("OGNI_PREFORK is no number from 0 to 64");
   worker.prefork = static_cast<std::size_t>(prefork);
+  worker.explains = settings.is_on("debug");
   if (prefork > 0) reason += ", a fresh one for each invocation";
   if (!read_children(settings, worker.children)) return none("OGNI_CHILDREN is neither kill nor keep");
   return {std::make_unique<WorkerWay>(std::move(worker)), std::move(reason)};

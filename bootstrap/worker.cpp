@@ -9,11 +9,13 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include "bootstrap/descriptor.h"
+#include "bootstrap/named_pipes.h"
 #include "bootstrap/spawn.h"
 
 namespace ogni::bootstrap {
@@ -31,6 +33,16 @@ constexpr int kPollMs = 100;
 
 void complain(const char* doing, const std::string& program) {
   std::fprintf(stderr, "ogni: %s %s: %s\n", doing, program.c_str(), std::strerror(errno));
+}
+
+void widen(const Pipe& requests, const Pipe& replies) {
+  ::fcntl(requests.writing.get(), F_SETPIPE_SZ, kPipeBytes);
+  ::fcntl(replies.writing.get(), F_SETPIPE_SZ, kPipeBytes);
+}
+
+bool is_child(pid_t process) {
+  siginfo_t info = {};
+  return process > 0 && ::waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 }  // namespace
@@ -60,8 +72,7 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
     memory.push_back(memory_file("ogni-memory", {}));
     if (memory.back()) descriptors.push_back({memory.back().get(), kMemoryDescriptorFirst + i});
   }
-  ::fcntl(requests.writing.get(), F_SETPIPE_SZ, kPipeBytes);
-  ::fcntl(replies.writing.get(), F_SETPIPE_SZ, kPipeBytes);
+  widen(requests, replies);
   set_non_blocking(requests.writing.get());
   set_non_blocking(replies.reading.get());
 
@@ -71,6 +82,23 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
     return nullptr;
   }
   return std::unique_ptr<Worker>(new Worker(process, std::move(requests.writing), std::move(replies.reading)));
+}
+
+std::unique_ptr<Worker> Worker::fork() {
+  NamedPipes pipes;
+  if (!pipes.open()) return nullptr;
+  widen(pipes.requests, pipes.replies);
+  FrameWriter writer;
+  writer.field("requests", pipes.requests_path);
+  writer.field("replies", pipes.replies_path);
+  if (exchange(writer.finish("fork", 0), {}) != Outcome::kReply || reader_.kind() != "forked") return nullptr;
+  const std::string_view field = reader_.field("process");
+  pid_t process = 0;
+  std::from_chars(field.data(), field.data() + field.size(), process);
+  if (process == process_ || !is_child(process)) return nullptr;
+  ::setpgid(process, process);
+  return std::unique_ptr<Worker>(
+      new Worker(process, std::move(pipes.requests.writing), std::move(pipes.replies.reading)));
 }
 
 Worker::Worker(pid_t process, Descriptor requests, Descriptor replies)
@@ -89,7 +117,7 @@ Worker::Outcome Worker::await_first() {
 
 Worker::Outcome Worker::exchange(std::string_view frame, std::string_view body) {
   delivered_ = false;
-  if (spoke_or_died()) {
+  if (!waits()) {
     char byte = 0;
     return ::read(replies_.get(), &byte, 1) > 0 ? malformed() : died();
   }
@@ -102,10 +130,9 @@ Worker::Outcome Worker::await_next() {
   return receive();
 }
 
-// Between invocations a worker is silent. What it says then would be taken for the answer to the next.
-bool Worker::spoke_or_died() const {
+bool Worker::waits() const {
   pollfd watched[2] = {{replies_.get(), POLLIN, 0}, {process_descriptor_.get(), POLLIN, 0}};
-  return ::poll(watched, process_descriptor_ ? 2 : 1, 0) > 0;
+  return ::poll(watched, process_descriptor_ ? 2 : 1, 0) == 0;
 }
 
 Worker::Ready Worker::wait(bool writable) const {

@@ -41,6 +41,10 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  // A copy of this worker, which must be ready and able to (docs/worker-protocol.md, "Forks"): a worker of its own, ready
+  // too, and a child of this process, which must be the reaper of orphans. Null when that did not come about.
+  std::unique_ptr<Worker> fork();
+
   // Waits for the first frame: "ready" or "init-error".
   Outcome await_first();
   // Sends a frame and waits for the answer to it. kDied with delivered() false when the worker was gone before.
@@ -51,6 +55,10 @@ class Worker {
 
   // SIGTERM, and no more than `max` for what the worker does about it.
   void stop(std::chrono::milliseconds max) const;
+
+  // Whether it can be asked: between invocations a worker lives and is silent. What it says then would be taken for the
+  // answer to the next.
+  bool waits() const;
 
   pid_t process() const { return process_; }
   // Valid until the next call that waits.
@@ -67,7 +75,6 @@ class Worker {
 
   enum class Ready { kReplies, kRequests, kDeath };
   Ready wait(bool writable) const;
-  bool spoke_or_died() const;
   Outcome transfer(std::string_view frame, std::string_view body);
   Outcome receive();
   Outcome died();

@@ -20,27 +20,56 @@ bool belongs_to(const FrameReader& reply, std::string_view request_id) {
 
 }  // namespace
 
-// As many as shall wait, and one to work. False: not even that one.
-bool WorkerWay::start_workers() {
-  while (waiting_.size() < settings_.prefork + (worker_ ? 0 : 1)) {
-    auto worker = Worker::start(settings_.command, settings_.environment);
+// As many as shall wait; and one to work where that is still to load the handler.
+void WorkerWay::fill() {
+  const std::size_t wanted = settings_.prefork + (origin_ || worker_ ? 0 : 1);
+  while (waiting_.size() < wanted) {
+    auto worker = origin_ ? origin_->fork() : Worker::start(settings_.command, settings_.environment);
     if (!worker) break;
     waiting_.push_back(std::move(worker));
   }
-  return !waiting_.empty();
+}
+
+bool WorkerWay::take_waiting() {
+  // One that was forked is ready, so that it can be told whether it is still there.
+  while (origin_ && !waiting_.empty() && !waiting_.front()->waits()) waiting_.pop_front();
+  if (waiting_.empty()) return false;
+  worker_ = std::move(waiting_.front());
+  waiting_.pop_front();
+  return true;
+}
+
+// The worker becomes the origin of others. One that cannot fork after all stays what it is.
+void WorkerWay::begin_forking() {
+  origin_ = std::move(worker_);
+  fill();
+  if (take_waiting()) return;
+  forks_ = false;
+  worker_ = std::move(origin_);
 }
 
 std::optional<StartFailure> WorkerWay::start() {
-  if (!start_workers()) {
+  if (origin_) {
+    fill();
+    if (take_waiting()) return std::nullopt;
+    origin_.reset();
+  }
+  if (!take_waiting()) worker_ = Worker::start(settings_.command, settings_.environment);
+  if (!worker_) {
     const std::string& program = settings_.command.arguments.front();
     return StartFailure{plain_report("Runtime.InvalidEntrypoint", "cannot start " + program), {}};
   }
-  worker_ = std::move(waiting_.front());
-  waiting_.pop_front();
   const Worker::Outcome outcome = worker_->await_first();
   if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") {
     takes_nul_bytes_ = worker_->reply().field("nul_bytes") != "no";
     wants_line_feed_ = worker_->reply().field("line_feed") == "yes";
+    forks_ = forks_ && worker_->reply().field("forks") == "yes";
+    if (settings_.prefork == 0) return std::nullopt;
+    if (forks_) begin_forking();
+    if (settings_.explains) {
+      std::fputs(forks_ ? "ogni: the worker forks for each invocation\n" : "ogni: the worker does not fork\n", stderr);
+    }
+    fill();
     return std::nullopt;
   }
   StartFailure failure;
@@ -122,10 +151,11 @@ ErrorReport WorkerWay::failure(Worker::Outcome outcome, std::string_view request
 void WorkerWay::clean_up() {
   if (settings_.prefork > 0) {
     worker_.reset();
-    start_workers();
+    fill();
   }
   std::vector<pid_t> own;
   if (worker_) own.push_back(worker_->process());
+  if (origin_) own.push_back(origin_->process());
   for (const auto& worker : waiting_) own.push_back(worker->process());
   children_.clean(own);
 }

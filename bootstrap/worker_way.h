@@ -1,4 +1,5 @@
-// The handler in a long-lived interpreter (worker.h), which is replaced when it has died; or in one that was started ahead for each invocation.
+// The handler in a long-lived interpreter (worker.h), which is replaced when it has died; or in one for each invocation that
+// was started ahead, or forked from one that has loaded the handler (the origin).
 #pragma once
 
 #include <deque>
@@ -16,8 +17,9 @@ struct WorkerSettings {
   WorkerCommand command;
   std::vector<std::string> environment;
   Children::Policy children = Children::Policy::kKeep;
-  // Workers that are started ahead, each for one invocation. 0: one worker serves them all.
+  // Workers that are started or forked ahead, each for one invocation. 0: one worker serves them all.
   std::size_t prefork = 0;
+  bool explains = false;  // on stderr, how the workers come about
 };
 
 class WorkerWay final : public Way {
@@ -28,11 +30,17 @@ class WorkerWay final : public Way {
   runtime::Client::Answer serve(runtime::Client& client) override;
   void clean_up() override;
   void stop() override {
-    if (worker_) worker_->stop(kStopMax);
+    if (origin_) {
+      origin_->stop(kStopMax);
+    } else if (worker_) {
+      worker_->stop(kStopMax);
+    }
   }
 
  private:
-  bool start_workers();
+  bool take_waiting();
+  void begin_forking();
+  void fill();
   std::string_view make_frame(const runtime::Invocation& invocation);
   runtime::Client::Answer answer(runtime::Client& client);
   runtime::Client::Answer stream(runtime::Client& client);
@@ -41,7 +49,10 @@ class WorkerWay final : public Way {
   WorkerSettings settings_;
   Children children_;
   FrameWriter writer_;
-  std::deque<std::unique_ptr<Worker>> waiting_;  // started, and perhaps still loading the handler
+  // Started and perhaps still loading the handler; where there is an origin, forked and ready.
+  std::deque<std::unique_ptr<Worker>> waiting_;
+  std::unique_ptr<Worker> origin_;  // null where workers are started, not forked
+  bool forks_ = true;               // as far as is known
   bool takes_nul_bytes_ = true;
   bool wants_line_feed_ = false;
   std::unique_ptr<Worker> worker_;  // null after a failure

@@ -64,8 +64,7 @@ sub decode {
 
 # Above what a handler closes by number; Perl makes what it opens there close-on-exec.
 sub move {
-  my ($descriptor, $mode) = @_;
-  open(my $low, "$mode&=", $descriptor) or die "descriptor $descriptor: $!\n";
+  my ($low, $mode) = @_;
   for my $least (900, 200, 10) {
     my $number = fcntl($low, F_DUPFD, $least) or next;
     open(my $high, "$mode&=", $number) or next;
@@ -83,7 +82,7 @@ sub claim { $owner = $$ }
 # A process that the handler forked and that came back here ends: the channel is not its own.
 sub check_owner { POSIX::_exit(0) if $$ != $owner }
 
-# The next request as (fields, event), or nothing when there will be no more.
+# The next request as (fields, event, kind), or nothing when there will be no more.
 sub receive {
   check_owner();
   my $data = '';
@@ -91,14 +90,14 @@ sub receive {
   while (($end = index $data, "\n") < 0) {
     sysread($requests, $data, 65536, length $data) or return;
   }
-  my (undef, $head_bytes, $body_bytes) = split / /, substr($data, 0, $end);
+  my ($kind, $head_bytes, $body_bytes) = split / /, substr($data, 0, $end);
   my $body  = $end + 1 + $head_bytes;
   my $total = $body + $body_bytes;
   while (length $data < $total) {
     sysread($requests, $data, $total - length $data, length $data) or return;
   }
   my %fields = map { split /=/, $_, 2 } grep { /=/ } split /\n/, substr($data, $end + 1, $head_bytes);
-  return (\%fields, substr($data, $body));
+  return (\%fields, substr($data, $body), $kind);
 }
 
 sub reply {
@@ -219,18 +218,45 @@ sub serve_one {
   refuse('error', describe($@, $trace)) unless $answered;
 }
 
+# Returns in this process and in the new one, which is another's child and has descriptors of its own.
+sub fork_off {
+  my ($fields) = @_;
+  my ($process, $between) = ('');
+  eval { json() };    # loaded here, or in each of them
+  my $opened = open(my $own_requests, '<', $fields->{requests}) && open(my $own_replies, '>', $fields->{replies})
+    && pipe(my $reading, my $writing) && defined($between = fork);
+  return refuse('error', 'Error', "cannot fork: $!") unless $opened;
+  if ($between == 0) {
+    $process = fork;
+    if (defined $process && $process == 0) {
+      close $_ for $requests, $replies, $reading, $writing;
+      ($requests, $replies) = (move($own_requests, '<'), move($own_replies, '>'));
+      claim();
+      srand;
+      return;
+    }
+    syswrite $writing, $process if defined $process;
+    POSIX::_exit(0);
+  }
+  close $writing;
+  sysread $reading, $process, 20;
+  waitpid $between, 0;
+  reply('forked', "process=$process\n", '');
+}
+
 $| = 1;
 $0 = 'bootstrap';
 POSIX::close(5);    # the script itself
 claim();
-$requests = move(3, '<');
-$replies  = move(4, '>');
+open($requests, '<&=', 3) && open($replies, '>&=', 4) or die "the private descriptors: $!\n";
+$requests = move($requests, '<');
+$replies  = move($replies, '>');
 my ($handler, @failure) = load($ENV{_HANDLER} // '');
 unless (ref $handler) {
   refuse('init-error', $handler, @failure);
   exit 1;
 }
-reply('ready', '', '');
-while (my ($fields, $event) = receive()) {
-  serve_one($handler, $fields, $event);
+reply('ready', "forks=yes\n", '');
+while (my ($fields, $event, $kind) = receive()) {
+  $kind eq 'fork' ? fork_off($fields) : serve_one($handler, $fields, $event);
 }

@@ -73,11 +73,14 @@ namespace Lambda\Worker {
         private $replies;
         private int $owner;
 
-        public function __construct()
+        public function __construct(string $requests = 'php://fd/3', string $replies = 'php://fd/4')
         {
             $this->claim();
-            $this->requests = fopen('php://fd/3', 'rb');
-            $this->replies = fopen('php://fd/4', 'wb');
+            $this->requests = fopen($requests, 'rb');
+            $this->replies = fopen($replies, 'wb');
+            if (!$this->requests || !$this->replies) {
+                throw new Fault('Runtime.Unknown', "Unable to open $requests and $replies");
+            }
             // A read of this stream is a read of the pipe.
             stream_set_read_buffer($this->requests, 0);
             stream_set_write_buffer($this->replies, 0);
@@ -98,21 +101,24 @@ namespace Lambda\Worker {
             }
         }
 
-        /** The next request as [fields, event], or null when there will be no more. */
+        public function close(): void
+        {
+            fclose($this->requests);
+            fclose($this->replies);
+        }
+
+        /** The next request as [kind, fields, event], or null when there will be no more. */
         public function receive(): ?array
         {
             $this->checkOwner();
-            $data = '';
-            while (($end = strpos($data, "\n")) === false) {
-                $more = fread($this->requests, 65536);
-                if ($more === false || $more === '') {
-                    return null;
-                }
-                $data .= $more;
+            $line = fgets($this->requests);
+            if ($line === false) {
+                return null;
             }
-            [, $headBytes, $bodyBytes] = explode(' ', substr($data, 0, $end));
-            $body = $end + 1 + (int) $headBytes;
-            $left = $body + (int) $bodyBytes - strlen($data);
+            [$kind, $headBytes, $bodyBytes] = explode(' ', $line);
+            // No more than that: of a file with a name PHP reads until it has all it was asked for.
+            $left = (int) $headBytes + (int) $bodyBytes;
+            $data = '';
             while ($left > 0) {
                 $more = fread($this->requests, $left);
                 if ($more === false || $more === '') {
@@ -122,11 +128,11 @@ namespace Lambda\Worker {
                 $left -= strlen($more);
             }
             $fields = [];
-            foreach (explode("\n", substr($data, $end + 1, (int) $headBytes)) as $line) {
+            foreach (explode("\n", substr($data, 0, (int) $headBytes)) as $line) {
                 [$name, $value] = explode('=', $line, 2) + [1 => ''];
                 $fields[$name] = $value;
             }
-            return [$fields, substr($data, $body)];
+            return [$kind, $fields, substr($data, (int) $headBytes)];
         }
 
         public function send(string $kind, string $head = '', string $body = ''): void
@@ -169,13 +175,55 @@ namespace Lambda\Worker {
                     $this->channel->send('error', $head, "$message\n{$error['file']}:{$error['line']}");
                 }
             });
-            $this->channel->send('ready');
+            $forks = function_exists('pcntl_fork') && function_exists('posix_kill');
+            $this->channel->send('ready', $forks ? "forks=yes\n" : '');
             while (($request = $this->channel->receive()) !== null) {
+                if (array_shift($request) === 'fork') {
+                    $this->fork($request[0]);
+                    continue;
+                }
                 $this->busy = true;
                 $this->serveOne($handler, ...$request);
                 $this->busy = false;
                 unset($request);
             }
+        }
+
+        /** Returns in this process and in the new one, which is another's child and has descriptors of its own. */
+        private function fork(array $fields): void
+        {
+            try {
+                $own = new Channel($fields['requests'] ?? '', $fields['replies'] ?? '');
+                [$reading, $writing] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+                $between = pcntl_fork();
+                if ($between < 0) {
+                    throw new Fault('Runtime.Unknown', 'Unable to fork');
+                }
+            } catch (\Throwable $error) {
+                $this->fail('error', $error);
+                return;
+            }
+            if ($between === 0) {
+                $process = pcntl_fork();
+                if ($process === 0) {
+                    $this->channel->close();
+                    $this->channel = $own;
+                    $own->claim();
+                    fclose($reading);
+                    fclose($writing);
+                    mt_srand();
+                    return;
+                }
+                fwrite($writing, (string) $process);
+                // An exit would run what the handler's file has left to be run at the end.
+                posix_kill(posix_getpid(), SIGKILL);
+            }
+            fclose($writing);
+            $own->close();
+            $process = (int) fread($reading, 20);
+            fclose($reading);
+            pcntl_waitpid($between, $status);
+            $this->channel->send('forked', "process=$process\n");
         }
 
         private function load(string $name): callable

@@ -136,10 +136,14 @@ class _Numbers:
 class _Channel:
     """The private pair of descriptors, moved out of the handler's way."""
 
-    def __init__(self):
-        self._requests = self._move(_REQUESTS)
-        self._replies = self._move(_REPLIES)
+    def __init__(self, requests=_REQUESTS, replies=_REPLIES):
+        self._requests = self._move(requests)
+        self._replies = self._move(replies)
         self.claim()
+
+    def close(self):
+        os.close(self._requests)
+        os.close(self._replies)
 
     def claim(self):
         """Makes the calling process the one that answers."""
@@ -164,7 +168,7 @@ class _Channel:
         return descriptor
 
     def receive(self):
-        """The next request as (fields, event), or None when there will be no more."""
+        """The next request as (kind, fields, event), or None when there will be no more."""
         self._check_owner()
         data = os.read(self._requests, 65536)
         if not data:
@@ -172,7 +176,7 @@ class _Channel:
         while b"\n" not in data:
             data += self._more()
         line, data = data.split(b"\n", 1)
-        _, head_bytes, body_bytes = line.split(b" ")
+        kind, head_bytes, body_bytes = line.split(b" ")
         head_bytes, total = int(head_bytes), int(head_bytes) + int(body_bytes)
         if len(data) < total:
             whole = bytearray(total)
@@ -185,7 +189,7 @@ class _Channel:
                 rest = rest[count:]
             data = whole
         head = bytes(data[:head_bytes]).decode("utf-8", "replace")
-        return dict(item.split("=", 1) for item in head.split("\n") if "=" in item), bytes(data[head_bytes:])
+        return kind, dict(item.split("=", 1) for item in head.split("\n") if "=" in item), bytes(data[head_bytes:])
 
     def _more(self):
         data = os.read(self._requests, 65536)
@@ -249,13 +253,16 @@ class _Runtime:
             self._fail(b"init-error", error)
             return
         self._flush()
-        self._channel.send(b"ready")
+        self._channel.send(b"ready", b"forks=yes\n")
         while True:
             request = self._channel.receive()
             if request is None:
                 return
-            fields, event = request
+            kind, fields, event = request
             del request
+            if kind == b"fork":
+                self._fork(fields)
+                continue
             self._request_id = fields.get("request_id", "")
             self._tenant_id = fields.get("tenant_id")
             if fields.get("trace_id"):
@@ -273,6 +280,37 @@ class _Runtime:
                 self._flush()
                 self._channel.send(b"result", b"content_type=" + content_type + b"\n", result)
                 del result
+
+    def _fork(self, fields):
+        """Returns in this process and in the new one, which is another's child and has descriptors of its own."""
+        try:
+            own = _Channel(os.open(fields["requests"], os.O_RDONLY), os.open(fields["replies"], os.O_WRONLY))
+            reading, writing = os.pipe()
+            self._flush()
+            between = os.fork()
+        except OSError as error:
+            self._fail(b"error", error)
+            return
+        if between == 0:
+            try:
+                process = os.fork()
+                if process == 0:
+                    self._channel.close()
+                    self._channel = own
+                    own.claim()
+                    os.close(reading)
+                    os.close(writing)
+                    return
+                os.write(writing, b"%d" % process)
+            finally:
+                if self._channel is not own:
+                    os._exit(0)
+        os.close(writing)
+        own.close()
+        process = os.read(reading, 20)
+        os.close(reading)
+        os.waitpid(between, 0)
+        self._channel.send(b"forked", b"process=%s\n" % process)
 
     def _call(self, handler, fields, event):
         context = LambdaContext(fields)

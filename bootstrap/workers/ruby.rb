@@ -48,10 +48,10 @@ module OgniWorker
 
   # The private pair of descriptors.
   class Channel
-    def initialize
+    def initialize(requests = IO.for_fd(3, "rb"), replies = IO.for_fd(4, "wb"))
       claim
-      @requests = move(3, "rb")
-      @replies = move(4, "wb")
+      @requests = move(requests, "rb")
+      @replies = move(replies, "wb")
       @replies.sync = true
       @buffer = String.new(capacity: 65_536)
     end
@@ -61,12 +61,17 @@ module OgniWorker
       @owner = Process.pid
     end
 
-    # The next request as [fields, event], or nil when there will be no more.
+    def close
+      @requests.close
+      @replies.close
+    end
+
+    # The next request as [kind, fields, event], or nil when there will be no more.
     def receive
       check_owner
       data = @requests.sysread(65_536, @buffer)
       data << @requests.sysread(65_536) until (line_end = data.index("\n"))
-      _, head_bytes, body_bytes = data.byteslice(0, line_end).split(" ")
+      kind, head_bytes, body_bytes = data.byteslice(0, line_end).split(" ")
       head = line_end + 1
       body = head + head_bytes.to_i
       total = body + body_bytes.to_i
@@ -76,7 +81,7 @@ module OgniWorker
         name, value = line.split("=", 2)
         fields[name] = value
       end
-      [fields, data.byteslice(body, total - body)]
+      [kind, fields, data.byteslice(body, total - body)]
     rescue EOFError
       nil
     end
@@ -93,8 +98,7 @@ module OgniWorker
       exit!(0) if Process.pid != @owner
     end
 
-    def move(descriptor, mode)
-      low = IO.for_fd(descriptor, mode)
+    def move(low, mode)
       [HIGH, 200, 10].each do |least|
         moved = IO.for_fd(low.fcntl(F_DUPFD_CLOEXEC, least), mode)
         low.close
@@ -131,13 +135,50 @@ module OgniWorker
         fail_with("init-error", e, "Init")
         exit!(1)
       end
-      @channel.send("ready", "", "")
+      @channel.send("ready", "forks=yes\n", "")
       while (request = @channel.receive)
-        serve_one(handler, *request)
+        kind, *request = request
+        kind == "fork" ? fork_off(*request) : serve_one(handler, *request)
       end
     end
 
     private
+
+    # Returns in this process and in the new one, which is another's child and has descriptors of its own.
+    def fork_off(fields, _)
+      own = Channel.new(File.open(fields["requests"], "rb"), File.open(fields["replies"], "wb"))
+      reading, writing = IO.pipe
+      between = fork_apart(writing)
+      unless between
+        [@channel, reading, writing].each(&:close)
+        @channel = own
+        @channel.claim
+        return
+      end
+      [own, writing].each(&:close)
+      process = reading.read
+      reading.close
+      Process.wait(between)
+      @channel.send("forked", "process=#{process}\n", "")
+    rescue SystemCallError => e
+      fail_with("error", e, "Function")
+    end
+
+    # Nil in the new process, which is the child of one that has ended; its number is written.
+    def fork_apart(writing)
+      between = Process.fork
+      return between if between
+
+      begin
+        process = Process.fork
+        return unless process
+
+        writing.syswrite(process.to_s)
+      rescue SystemCallError
+        nil
+      end
+      exit!(0)
+    end
 
     def serve_one(handler, fields, event)
       ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]

@@ -12,6 +12,7 @@ fixtures/app.EXT is the same handler in each language. It gets an event, mostly 
 fixtures/fork.EXT is for the languages that can fork: see fork.py.
 """
 
+import copy
 import json
 import os
 import re
@@ -44,7 +45,8 @@ class Language:
     """What to expect of a language. `json`: events are decoded and results encoded, so both are JSON texts."""
 
     def __init__(self, name, extension, interpreters, *, json=False, syntax_error=")", custom_error=None, binary=True,
-                 stack="handler", handler="app.handler", any_bytes=True, stream_handler=None, slow=False):
+                 stack="handler", handler="app.handler", any_bytes=True, stream_handler=None, slow=False,
+                 variables=None):
         self.name = name
         self.extension = extension
         self.interpreters = interpreters
@@ -55,6 +57,7 @@ class Language:
         self.stack = stack  # part of its stack trace
         self.handler = handler
         self.slow = slow  # to start; tested by slow_workers_test.py
+        self.variables = variables or {}  # for bootstrap
         self.stream_handler = stream_handler  # None: it does not stream
         self.any_bytes = any_bytes  # an event may hold NUL and what is no UTF-8
 
@@ -151,6 +154,7 @@ class Bootstrap:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/greeter",
             "AWS_LAMBDA_LOG_STREAM_NAME": "2026/stream",
+            **language.variables,
             **(variables or {}),
         }
         if "OGNI_" + language.name.upper() in os.environ:  # an interpreter that is not in PATH
@@ -374,6 +378,136 @@ class WorkerCase:
             self.assertIn("absent", report["errorMessage"])
 
 
+FORKING = ("python", "ruby", "perl", "php")
+# Handlers of those that leave a line in the file "loads" when they are loaded, and count in a variable, with the number of
+# their process. "stay" leaves a child, which tells its number too.
+COUNTING = {
+    "python": """
+import os, time
+with open(os.environ["HOME"] + "/loads", "a") as loads: loads.write("loaded\\n")
+count = 0
+def handler(event, context):
+    global count
+    count += 1
+    child = 0
+    if event == "stay":
+        child = os.fork()
+        if child == 0: time.sleep(600)
+    if event == "kill": os.kill(os.getpid(), 9)
+    return f"{count} {os.getpid()} {os.getppid()} {child}"
+""",
+    "ruby": """
+File.write(ENV["HOME"] + "/loads", "loaded\\n", mode: "a")
+$count = 0
+def handler(event:, context:)
+  $count += 1
+  child = event == "stay" ? Process.fork { sleep 600 } : 0
+  Process.kill(9, Process.pid) if event == "kill"
+  "#{$count} #{Process.pid} #{Process.ppid} #{child}"
+end
+""",
+    "perl": """
+open(my $loads, '>>', "$ENV{HOME}/loads"); print $loads "loaded\\n"; close $loads;
+my $count = 0;
+sub handler {
+  my ($event) = @_;
+  ++$count;
+  my $child = $event eq 'stay' ? fork : 0;
+  if ($event eq 'stay' && $child == 0) { sleep 600 }
+  kill 9, $$ if $event eq 'kill';
+  return "$count $$ " . getppid() . " $child";
+}
+1;
+""",
+    "php": """<?php
+file_put_contents(getenv('HOME') . '/loads', "loaded\\n", FILE_APPEND);
+function handler($event) {
+    static $count = 0;
+    ++$count;
+    $child = $event === 'stay' ? pcntl_fork() : 0;
+    if ($event === 'stay' && $child === 0) { sleep(600); }
+    if ($event === 'kill') { posix_kill(posix_getpid(), 9); }
+    return $count . ' ' . posix_getpid() . ' ' . posix_getppid() . ' ' . $child;
+}
+""",
+}
+
+
+def is_running(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class PreforkCase(WorkerCase):
+    """The same duties of a process that was forked for each invocation, and what is different then."""
+
+    def setUp(self):
+        if self.language.name == "php" and "pcntl" not in subprocess.run(
+                [self.language.interpreter(), "-m"], capture_output=True, text=True).stdout:
+            self.skipTest("this PHP cannot fork")
+
+    def counting(self, **variables):
+        return Bootstrap(self.language, source=COUNTING[self.language.name], variables={"OGNI_DEBUG": "1", **variables})
+
+    def test_keeps_state(self):
+        """Not at all, although the handler is loaded once."""
+        with self.counting() as own:
+            answers = [own.text("x").split() for _ in range(6)]
+            self.assertEqual({count for count, *_ in answers}, {"1"})
+            self.assertEqual(len({process for _, process, *_ in answers}), 6)
+            self.assertEqual({parent for _, _, parent, _ in answers}, {str(own.process.pid)})
+            self.assertEqual((own.directory / "loads").read_text(), "loaded\n")
+            self.assertIn("the worker forks for each invocation", own.log())
+
+    def test_a_process_that_is_killed_is_reported_and_not_missed(self):
+        with self.counting() as own:
+            answer = own.invoke("kill")
+            self.assertEqual(answer.kind, "error", answer)
+            self.assertIn("signal: killed", json.loads(answer.body)["errorMessage"])
+            self.assertEqual(own.text("x").split()[0], "1")
+            self.assertEqual((own.directory / "loads").read_text(), "loaded\n")
+
+    def test_what_an_invocation_leaves_behind_can_be_killed(self):
+        with self.counting(OGNI_CHILDREN="kill") as own:
+            _, process, _, child = own.text("stay").split()
+            ends = time.monotonic() + 30
+            while (is_running(process) or is_running(child)) and time.monotonic() < ends:
+                self.assertEqual(own.text("x").split()[0], "1")
+            self.assertFalse(is_running(process) or is_running(child))
+            self.assertEqual((own.directory / "loads").read_text(), "loaded\n")
+
+    def test_an_origin_that_is_killed_is_replaced(self):
+        with self.counting() as own:
+            own.text("x")
+            children = Path(f"/proc/{own.process.pid}/task/{own.process.pid}/children")
+            if not children.exists():
+                self.skipTest("this kernel does not list children")
+            self.assertIsNone(own.api.await_poll())
+            processes = children.read_text().split()
+            for process in processes:
+                os.kill(int(process), signal.SIGKILL)
+            ends = time.monotonic() + 30
+            while any(is_running(process) for process in processes) and time.monotonic() < ends:
+                time.sleep(0.01)
+            self.assertEqual(own.text("x").split()[0], "1")
+            self.assertEqual((own.directory / "loads").read_text(), "loaded\n" * 2)
+
+
+def prefork_cases():
+    """For every language that forks."""
+    wanted = os.environ.get("OGNI_LANGUAGES", "")
+    result = {}
+    for each in LANGUAGES:
+        if each.name in FORKING and (not wanted or each.name in wanted.split(",")):
+            language = copy.copy(each)
+            language.variables = {"OGNI_PREFORK": "2"}
+            name = each.name.capitalize() + "Prefork"
+            result[name] = type(name, (PreforkCase, unittest.TestCase), {"language": language, "__module__": __name__})
+    return result
+
+
 def cases(slow):
     """A class of test cases per language."""
     wanted = os.environ.get("OGNI_LANGUAGES", "")
@@ -386,6 +520,7 @@ def cases(slow):
 
 
 globals().update(cases(slow=False))
+globals().update(prefork_cases())
 
 
 if __name__ == "__main__":
