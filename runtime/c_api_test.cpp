@@ -122,6 +122,23 @@ TEST_F(CApi, RefusesWhatIsCalledAtTheWrongTimeOrWrong) {
   EXPECT_EQ(ogni_open("example.org:80", nullptr), nullptr);
 }
 
+// 413 to the head, and the body is never read: the connection stays open and full.
+TEST_F(CApi, HearsARefusalWhileItSends) {
+  platform([this](TestServer& server) {
+    server.read();
+    server.send_event("id-1", "{}");
+    server.wait_for("\r\n\r\n");
+    server.send_status("413 Too Large", "{}");
+    TestServer twin(TestServer::Twin::kOf, server);
+    answer_ = twin.read().value_or(TestServer::Request{});
+    twin.send_status(kAccepted);
+  });
+  ASSERT_EQ(ogni_next(get()), OGNI_OK);
+  const std::string body(32 << 20, 'x');
+  EXPECT_EQ(ogni_respond(get(), body.data(), body.size(), nullptr), OGNI_REFUSED);
+  EXPECT_EQ(answer().line(), "POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1");
+}
+
 TEST_F(CApi, StreamsInChunks) {
   platform_invokes();
   ASSERT_EQ(ogni_next(get()), OGNI_OK);
@@ -297,6 +314,18 @@ TEST_F(CApi, IsInterruptedByAnotherThreadWhileItWaits) {
   });
   EXPECT_EQ(ogni_next(get()), OGNI_INTERRUPTED);
   EXPECT_EQ(ogni_next(get()), OGNI_INTERRUPTED) << "for good";
+}
+
+TEST_F(CApi, DeliversNoPartOfAnEventWhenItIsInterrupted) {
+  platform([this](TestServer& server) {
+    server.read();
+    server.send("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nConnection: close\r\n\r\n{\"half\":");
+    ogni_interrupt(get());
+  });
+  EXPECT_EQ(ogni_next(get()), OGNI_INTERRUPTED);
+  std::size_t bytes = 7;
+  ogni_event(get(), &bytes);
+  EXPECT_EQ(bytes, 0U);
 }
 
 TEST_F(CApi, IsInterruptedByATerminationSignal) {

@@ -184,13 +184,17 @@ bool Client::exchange(std::string_view head, std::string_view body, ResponsePars
     if (interruptible && !interrupt_.begin_wait(connection_.socket())) return false;
     const bool polls = then == Then::kPoll;
     iovec parts[3] = {part_of(head), part_of(body), part_of(polls ? next_head_.view() : std::string_view())};
-    const bool sent = connection_.send(parts, 3);
-    // A server may answer (413) before it has read all of a large body, and then close.
-    const bool received = connection_.receive(parser, wait);
+    // A server may answer (413) before it has read all of a large body, and then close, or read no more.
+    const Connection::Sent sent = connection_.send_watching(parts, 3, Connection::kAnswerSeconds * 1000);
+    const bool whole = sent == Connection::Sent::kAll;
+    bool received =
+        sent != Connection::Sent::kLost && connection_.receive(parser, whole ? wait : Connection::Wait::kBounded);
     if (interruptible) interrupt_.end_wait(connection_.socket());
     const bool shut = interruptible && is_interrupted();
+    // What interrupt() has closed is not the end of a body that ends so.
+    if (shut && parser.ended_by_close()) received = false;
     const bool too_much = parser.excess() > 0 && !polls;
-    if (!received || !sent || shut || !parser.keep_alive() || too_much) connection_.close();
+    if (!received || !whole || shut || !parser.keep_alive() || too_much) connection_.close();
     polled_ = polls && connection_.is_open();
     if (received) return true;
     if (shut) return false;

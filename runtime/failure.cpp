@@ -36,13 +36,13 @@ void add_cause(Response& failure, const std::exception& exception, int depth) {
 }
 
 Response describe(int depth) {
-  const std::type_info* thrown = abi::__cxa_current_exception_type();
-  const std::string type = thrown == nullptr ? "unknown" : demangled(thrown->name());
+  const std::string type = current_exception_type();
   std::vector<std::string> stack = stack_of(std::current_exception());
   try {
     throw;
   } catch (const std::exception& exception) {
-    Response failure = Response::failure(type, exception.what(), std::move(stack));
+    const char* const text = exception.what();
+    Response failure = Response::failure(type, text == nullptr ? "" : text, std::move(stack));
     add_cause(failure, exception, depth);
     return failure;
   } catch (const std::string& text) {
@@ -61,6 +61,21 @@ std::string demangled(const char* name) {
   const std::unique_ptr<char, decltype(&std::free)> plain(abi::__cxa_demangle(name, nullptr, nullptr, &status),
                                                           &std::free);
   return status == 0 ? plain.get() : name;
+}
+
+std::string current_exception_type() {
+  const std::type_info* thrown = abi::__cxa_current_exception_type();
+  if (thrown == nullptr) return "unknown";
+  std::string name = demangled(thrown->name());
+  // What throw_with_nested() throws in libstdc++ and libc++.
+  for (const std::string_view wrapper : {"std::_Nested_exception<", "std::__1::__nested<"}) {
+    if (!name.starts_with(wrapper) || !name.ends_with('>')) continue;
+    name.pop_back();
+    name.erase(0, wrapper.size());
+    if (name.ends_with(' ')) name.pop_back();
+    break;
+  }
+  return name;
 }
 
 Response current_exception_as_failure() { return describe(1); }

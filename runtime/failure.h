@@ -11,6 +11,10 @@ namespace ogni::runtime {
 // (stack_traces.h), and the exceptions nested in it.
 Response current_exception_as_failure();
 
+// Within a catch block only: the demangled type of the exception, of a nested one that of the outer; "unknown" for one
+// that is foreign to C++.
+std::string current_exception_type();
+
 // The name of a type as it is written in C++, or as it is where it is none.
 std::string demangled(const char* name);
 

@@ -59,6 +59,8 @@ class ResponseParser {
   int status() const { return status_; }
   // Whether the connection may carry another exchange.
   bool keep_alive() const { return keep_alive_; }
+  // Whether the end of the connection was that of the body: nothing else says that it is whole.
+  bool ended_by_close() const { return state_ == State::kDone && framing_ == Framing::kUntilClose; }
   // Bytes that came after the end of this response.
   std::size_t excess() const { return state_ == State::kDone ? input_end_ - input_begin_ : 0; }
   // Value of the first field of that name (any case), else empty. A NUL follows it in any case.

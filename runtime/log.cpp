@@ -1,5 +1,6 @@
 #include "runtime/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -68,10 +69,19 @@ void put_big_endian(char* out, std::uint64_t number, int bytes) {
   for (int i = bytes - 1; i >= 0; --i, number >>= 8) out[i] = static_cast<char>(number & 0xff);
 }
 
+pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+
+// All of it or nothing, as far as that is to be had: what is cut within a frame makes all that follows unreadable.
 void write_all(int descriptor, std::string_view bytes) {
+  const std::size_t whole = bytes.size();
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN && bytes.size() < whole) {
+      pollfd waiting = {descriptor, POLLOUT, 0};
+      ::poll(&waiting, 1, -1);
+      continue;
+    }
     if (written <= 0) return;
     bytes = slice(bytes, static_cast<std::size_t>(written));
   }
@@ -126,7 +136,10 @@ void write_log(const LogSettings& settings, LogLevel level, std::string_view mes
                     .request_id = request_id,
                     .fields = fields,
                     .time_us = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000});
-  if (entry.ok()) write_all(settings.frames_fd >= 0 ? settings.frames_fd : STDERR_FILENO, entry.view());
+  if (!entry.ok()) return;
+  ::pthread_mutex_lock(&writing);
+  write_all(settings.frames_fd >= 0 ? settings.frames_fd : STDERR_FILENO, entry.view());
+  ::pthread_mutex_unlock(&writing);
 }
 
 }  // namespace ogni::runtime

@@ -1,5 +1,6 @@
 #include "runtime/log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "ogni/log.hpp"
 #include "ogni/runtime.h"
@@ -111,6 +113,41 @@ TEST(Log, WritesFieldsOfEveryKind) {
   ASSERT_GT(line.size(), end.size());
   EXPECT_EQ(line.substr(line.size() - end.size()), end);
   EXPECT_EQ(line.find("dropped"), std::string::npos);
+}
+
+// More than a pipe takes at once, from several threads, into a descriptor that does not block.
+TEST(Log, WritesWholeFrames) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ASSERT_EQ(::fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+  const LogSettings settings = {.json = true, .frames_fd = ends[1]};
+  const auto write = [&](char letter) {
+    const std::string message(200'000, letter);
+    for (int i = 0; i < 20; ++i) write_log(settings, LogLevel::kInfo, message, "id", {});
+  };
+  std::string all;
+  std::thread reader([&] {
+    char buffer[4096];
+    for (ssize_t got = 0; (got = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+      all.append(buffer, static_cast<std::size_t>(got));
+  });
+  std::thread other(write, 'a');
+  write('b');
+  other.join();
+  ::close(ends[1]);
+  reader.join();
+  ::close(ends[0]);
+  std::size_t at = 0;
+  while (at + 16 <= all.size()) {
+    ASSERT_EQ(all.substr(at, 4), std::string("\xa5\x5a\x00\x0e", 4)) << at;
+    std::size_t bytes = 0;
+    for (std::size_t i = 4; i < 8; ++i) bytes = bytes << 8 | static_cast<unsigned char>(all[at + i]);
+    const std::string frame = all.substr(at + 16, bytes);
+    EXPECT_NE(frame.find("aaaa") == std::string::npos, frame.find("bbbb") == std::string::npos);
+    at += 16 + bytes;
+  }
+  EXPECT_EQ(at, all.size());
+  EXPECT_GT(all.size(), 200'000U);
 }
 
 TEST(Log, GoesToThePlatformsDescriptorFromCAsWell) {

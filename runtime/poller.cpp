@@ -7,6 +7,7 @@
 
 #include "protocol/runtime_api.h"
 #include "runtime/failure.h"
+#include "runtime/http_parser.h"
 #include "runtime/prelude.h"
 #include "runtime/report.h"
 
@@ -81,7 +82,10 @@ class ClientStream : public ResponseStream {
     prelude_.clear();
     std::string headers;
     std::string cookies;
-    for (const auto& [name, value] : head.headers) append_line(headers, name + ": " + value);
+    for (const auto& [name, value] : head.headers) {
+      if (!is_token(name)) throw std::invalid_argument("not the name of an HTTP header");
+      append_line(headers, name + ": " + value);
+    }
     for (const std::string& cookie : head.cookies) append_line(cookies, cookie);
     const bool fits = append_prelude_json(prelude_, head.status, headers, cookies);
     const bool has_memory = prelude_.ok();

@@ -54,6 +54,9 @@ void append_values(Buffer& out, Buffer& joined, const Field& field, std::string_
   append_escaped_json(out, joined.view());
 }
 
+// Joined by commas, cookies could not be told apart.
+bool is_cookie(const Field& field) { return equals_ignoring_case(field.name, "set-cookie"); }
+
 bool is_named_in(std::string_view lines, std::string_view name) {
   Field other;
   while (!lines.empty()) {
@@ -74,6 +77,7 @@ bool append_prelude_json(Buffer& out, int status, std::string_view headers, std:
     if (line.empty()) continue;
     Field field;
     if (!parse_field(line, field)) return false;
+    if (is_cookie(field)) continue;
     if (is_named_in(slice(headers, 0, static_cast<std::size_t>(line.data() - headers.data())), field.name)) continue;
     out.append(first ? "" : ",");
     append_escaped_json(out, field.name);
@@ -84,13 +88,20 @@ bool append_prelude_json(Buffer& out, int status, std::string_view headers, std:
   }
   out.append("},\"cookies\":[");
   first = true;
+  const auto append_cookie = [&](std::string_view cookie) {
+    out.append(first ? "" : ",");
+    append_escaped_json(out, cookie);
+    first = false;
+  };
+  for (std::string_view rest = headers; !rest.empty();) {
+    Field field;
+    if (parse_field(take_line(rest), field) && is_cookie(field)) append_cookie(field.value);
+  }
   for (std::string_view rest = cookies; !rest.empty();) {
     const std::string_view cookie = trim(take_line(rest));
     if (cookie.empty()) continue;
     if (has_control(cookie)) return false;
-    out.append(first ? "" : ",");
-    append_escaped_json(out, cookie);
-    first = false;
+    append_cookie(cookie);
   }
   out.append("]}");
   return true;

@@ -9,7 +9,7 @@
 namespace ogni::runtime {
 
 // {"statusCode":…,"headers":{…},"cookies":[…]}. `headers`: lines "Name: value", separated by '\n'; values of one name are
-// joined by ", ". `cookies`: one in each line. Empty lines are left out. False: a status outside 100 to 999, a name that
+// joined by ", ", those of Set-Cookie become cookies. `cookies`: one in each line. Empty lines are left out. False: a status outside 100 to 999, a name that
 // is no token, a value or cookie with control characters; `out` is of no use then.
 [[nodiscard]] bool append_prelude_json(Buffer& out, int status, std::string_view headers, std::string_view cookies);
 

@@ -94,14 +94,17 @@ TEST_F(Serving, StreamsAnHttpResponse) {
     EXPECT_THROW(stream.http({.status = 7}), std::invalid_argument);
     EXPECT_THROW(stream.http({.headers = {{"X", "a\nSet-Cookie: b"}}}), std::invalid_argument);
     EXPECT_THROW(stream.http({.headers = {{"X Y", "a"}}}), std::invalid_argument);
+    EXPECT_THROW(stream.http({.headers = {{"location: x", "a"}}}), std::invalid_argument);
     if (event.body == "0") {
       stream.write("plain");
       return;
     }
-    stream.http({.status = 201, .headers = {{"X-A", "ä"}}, .cookies = {"a=b"}});
+    stream.http(
+        {.status = 201, .headers = {{"X-A", "ä"}, {"set-cookie", "c=1"}, {"Set-Cookie", "d=2"}}, .cookies = {"a=b"}});
     if (event.body != "[]") stream.write("body");
   });
-  const std::string head = R"({"statusCode":201,"headers":{"X-A":"ä"},"cookies":["a=b"]})" + std::string(8, '\0');
+  const std::string head =
+      R"({"statusCode":201,"headers":{"X-A":"ä"},"cookies":["c=1","d=2","a=b"]})" + std::string(8, '\0');
   EXPECT_EQ(invoke().body, head + "body");
   EXPECT_EQ(invoke("[]").body, head);
   const auto plain = invoke("0");
@@ -167,8 +170,10 @@ TEST_F(Serving, ReportsNestedExceptionsAsCauses) {
     return Response::success("{}");
   });
   const std::string body = invoke().body;
-  EXPECT_NE(body.find(R"({"errorMessage":"outer","errorType":")"), std::string::npos) << body;
-  EXPECT_NE(body.find(R"("stackTrace":[],"cause":{"errorMessage":"middle",)"), std::string::npos) << body;
+  EXPECT_NE(body.find(R"({"errorMessage":"outer","errorType":"std::logic_error")"), std::string::npos) << body;
+  EXPECT_NE(body.find(R"("stackTrace":[],"cause":{"errorMessage":"middle","errorType":"std::runtime_error")"),
+            std::string::npos)
+      << body;
   EXPECT_NE(body.find(R"("cause":{"errorMessage":"inner","errorType":"std::out_of_range","stackTrace":[]}}})"),
             std::string::npos)
       << body;
@@ -366,6 +371,20 @@ std::size_t resident_kb() {
     if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
   }
   return 0;
+}
+
+TEST(TraceVariableTest, LeavesWhatIsNotItsOwn) {
+  ::setenv("_X_AMZN_TRACE_ID", "theirs", 1);
+  {
+    const runtime::TraceVariable unused;
+  }
+  EXPECT_STREQ(std::getenv("_X_AMZN_TRACE_ID"), "theirs");
+  {
+    runtime::TraceVariable used;
+    used.set("ours");
+    EXPECT_STREQ(std::getenv("_X_AMZN_TRACE_ID"), "ours");
+  }
+  EXPECT_EQ(std::getenv("_X_AMZN_TRACE_ID"), nullptr);
 }
 
 TEST(TraceVariableTest, TakesAMillionValuesWithoutMoreMemory) {

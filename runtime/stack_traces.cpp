@@ -2,6 +2,7 @@
 // brings, sends every throw of the program through here.
 #include "runtime/stack_traces.h"
 
+#include <cxxabi.h>
 #include <dlfcn.h>
 #include <unwind.h>
 
@@ -16,6 +17,7 @@ namespace {
 
 struct Thrown {
   const void* exception = nullptr;
+  const std::type_info* type = nullptr;
   std::size_t count = 0;
   std::array<void*, 64> frames;
 };
@@ -41,6 +43,7 @@ extern "C" {
 
 [[noreturn]] void __wrap___cxa_throw(void* exception, std::type_info* type, void (*destructor)(void*)) {
   latest.exception = exception;
+  latest.type = type;
   latest.count = 0;
   _Unwind_Backtrace(note, &latest);
   __real___cxa_throw(exception, type, destructor);
@@ -75,7 +78,9 @@ std::string describe_frame(const void* address) {
 
 std::vector<std::string> thrown_stack(const void* exception) {
   std::vector<std::string> lines;
-  if (latest.exception != exception) return lines;
+  // A throw that was not seen may have put its exception where an earlier one has been.
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  if (latest.exception != exception || latest.type == nullptr || type == nullptr || *latest.type != *type) return lines;
   for (std::size_t i = 1; i < latest.count; ++i) lines.push_back(describe_frame(latest.frames[i]));  // after the hook
   return lines;
 }

@@ -1,10 +1,13 @@
 // In a program of its own: it links ogni::stack_traces.
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <exception>
 #include <stdexcept>
 #include <vector>
 
 #include "runtime/failure.h"
+#include "runtime/stack_traces.h"
 
 namespace ogni {
 
@@ -46,6 +49,23 @@ TEST(StackTraces, NameTheFunctionsAtTheThrow) {
 TEST(StackTraces, ComeFromTheLibrarysOwnThrowsToo) {
   const Response failure = failure_of([] { static_cast<void>(std::vector<int>().at(1)); });
   EXPECT_EQ(failure.error_type(), "std::out_of_range");
+  EXPECT_GT(failure.stack_trace().size(), 0U);
+}
+
+TEST(StackTraces, AreOfTheTypeThatIsReported) {
+  try {
+    throw_from_here(0);
+  } catch (...) {
+    const void* object = nullptr;
+    const std::exception_ptr current = std::current_exception();
+    std::memcpy(static_cast<void*>(&object), static_cast<const void*>(&current), sizeof object);
+    EXPECT_GT(runtime::thrown_stack(object).size(), 0U);
+    try {
+      throw 7;
+    } catch (...) {
+      EXPECT_EQ(runtime::thrown_stack(object).size(), 0U);
+    }
+  }
 }
 
 TEST(StackTraces, BelongToTheExceptionThatIsReported) {

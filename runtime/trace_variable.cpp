@@ -15,7 +15,10 @@ TraceVariable::TraceVariable() {
   buffer_[name_bytes_] = '\0';
 }
 
-TraceVariable::~TraceVariable() { ::unsetenv(protocol::variable::kTraceId); }
+TraceVariable::~TraceVariable() {
+  if (std::getenv(protocol::variable::kTraceId) == buffer_.data() + name_bytes_)
+    ::unsetenv(protocol::variable::kTraceId);
+}
 
 void TraceVariable::set(std::string_view trace_id) {
   if (trace_id.empty() || trace_id.size() >= buffer_.size() - name_bytes_) {

@@ -8,7 +8,7 @@
 namespace ogni::runtime {
 
 // Puts its own buffer into the environment and rewrites it for each invocation, because setenv(3) leaks one
-// copy of every distinct value. Outlives whoever may read the variable; the destructor removes it. One at a
+// copy of every distinct value. Outlives whoever may read the variable; the destructor removes it where it is its own. One at a
 // time in a process, and no other thread may use the environment during set().
 class TraceVariable {
  public:

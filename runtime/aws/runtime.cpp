@@ -1,15 +1,12 @@
 #include "aws/lambda-runtime/runtime.h"
 
-#include <cxxabi.h>
-
 #include <cstdlib>
-#include <memory>
 #include <string_view>
-#include <typeinfo>
 
 #include "aws/lambda-runtime/version.h"
 #include "aws/logging/logging.h"
 #include "ogni/runtime.h"
+#include "runtime/failure.h"
 #include "runtime/json_text.h"
 
 namespace aws::lambda_runtime {
@@ -19,6 +16,7 @@ constexpr char kTag[] = "LAMBDA_RUNTIME";
 constexpr char kUserAgent[] = "ogni-aws-lambda-cpp/" OGNI_VERSION;
 
 using http::response_code;
+using ogni::runtime::current_exception_type;
 
 std::string address(std::string_view endpoint) {
   constexpr std::string_view kScheme = "http://";
@@ -46,22 +44,13 @@ runtime::post_outcome outcome_of(int status) {
   }
 }
 
-// Within a catch block only.
-std::string current_exception_type() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  if (type == nullptr) return "unknown";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 ? name.get() : type->name();
-}
-
 invocation_response call(const std::function<invocation_response(invocation_request const&)>& handler,
                          const invocation_request& request) {
   try {
     return handler(request);
   } catch (const std::exception& exception) {
-    return invocation_response::failure(exception.what(), current_exception_type());
+    const char* const what = exception.what();
+    return invocation_response::failure(what == nullptr ? "" : what, current_exception_type());
   } catch (...) {
     return invocation_response::failure("the handler threw something that is not a std::exception",
                                         current_exception_type());

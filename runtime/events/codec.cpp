@@ -46,12 +46,18 @@ void Reader::rest(json::Object& other) {
   const auto in = [](const std::vector<std::string_view>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  for (json::Member& member : members_.members()) {
-    if (!in(known_, member.name)) {
-      other.append(std::move(member.name), std::move(member.value));
-    } else if (in(kept_, member.name)) {
-      other.set(member.name, std::move(member.value));  // of several with this name, the last
-    }
+  auto& members = members_.members();
+  std::vector<bool> stays(members.size());
+  std::vector<std::string_view> last;  // names of which the last member, the one that counts, is there
+  for (std::size_t i = members.size(); i-- > 0;) {
+    const std::string& name = members[i].name;
+    stays[i] = !in(known_, name);
+    if (stays[i] || !in(kept_, name) || in(last, name)) continue;
+    stays[i] = true;
+    last.push_back(*std::find(kept_.begin(), kept_.end(), name));
+  }
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (stays[i]) other.append(std::move(members[i].name), std::move(members[i].value));
   }
 }
 

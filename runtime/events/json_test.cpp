@@ -29,6 +29,16 @@ TEST(Json, WritesWhatItReads) {
   EXPECT_EQ(write(Value(std::string("\xFF\xC3"))), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
+TEST(Json, KeepsTheDigitsOfWholeNumbersOfEveryKind) {
+  EXPECT_EQ(write(Value(std::uint64_t{9'007'199'254'740'993U})), "9007199254740993");
+  EXPECT_EQ(write(Value(~std::uint64_t{0})), "18446744073709551615");
+  EXPECT_EQ(write(Value(std::int64_t{-9'007'199'254'740'993})), "-9007199254740993");
+  EXPECT_EQ(write(Value(7)), "7");
+  EXPECT_EQ(Number(7).text, "7");
+  EXPECT_EQ(write(Value(true)), "true");
+  EXPECT_EQ(write(Value(0.5)), "0.5");
+}
+
 TEST(Json, RefusesWhatIsNotJsonAndSaysWhere) {
   const struct {
     const char* text;

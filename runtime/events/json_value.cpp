@@ -44,8 +44,6 @@ std::optional<Decimal> decimal(std::string_view text) {
 
 }  // namespace
 
-Number::Number(std::int64_t value) : text(std::to_string(value)) {}
-
 Number::Number(double value) {
   if (!std::isfinite(value)) return;
   char buffer[32];

@@ -44,7 +44,9 @@ struct Number {
 
   Number() = default;
   explicit Number(std::string digits) : text(std::move(digits)) {}  // must be a number as JSON writes it
-  explicit Number(std::int64_t value);
+  template <std::integral I>
+    requires(!std::same_as<I, bool>)
+  explicit Number(I value) : text(std::to_string(value)) {}
   explicit Number(double value);  // the shortest digits that give `value` back; 0 if it is not finite
 
   // Empty unless the number is an integer of that range: 12, 12.0 and 1.2e1 are, 1.5 is not.
@@ -87,8 +89,9 @@ class Value {
   Value(std::nullptr_t) {}
   template <std::same_as<bool> B>
   Value(B boolean) : data_(boolean) {}
-  template <std::signed_integral I>
-  Value(I number) : data_(Number(std::int64_t{number})) {}
+  template <std::integral I>
+    requires(!std::same_as<I, bool>)
+  Value(I number) : data_(Number(number)) {}
   Value(double number) : data_(Number(number)) {}
   Value(Number number) : data_(std::move(number)) {}
   Value(std::string text) : data_(std::move(text)) {}
