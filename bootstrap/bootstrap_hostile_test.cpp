@@ -101,6 +101,24 @@ TEST_F(HostileTest, ChildrenAreKilledWhereThatIsWanted) {
   EXPECT_TRUE(invokes_until([&] { return children().size() == 1; }, "1"));
 }
 
+// The Erlang VM has such a helper, and cannot go on without it.
+TEST_F(HostileTest, ChildrenFromBeforeTheFirstInvocationAreSpared) {
+  variables_["OGNI_CHILDREN"] = "kill";
+  for (const char* prefork : {"0", "2"}) {
+    variables_["OGNI_PREFORK"] = prefork;
+    start_python(
+        "import subprocess\nhelper = subprocess.Popen(['/bin/sleep', '300'])\n"
+        "def handler(e, c):\n  with open(f'/proc/{helper.pid}/stat') as file: state = file.read().split()[2]\n"
+        "  return 'gone' if state == 'Z' else helper.pid\n");
+    for (int i = 0; i < 4; ++i) {
+      const std::string body = invoke("1").body;
+      ASSERT_NE(body, "\"gone\"") << prefork << " " << i;
+      process_of(body);
+    }
+    kill_program();
+  }
+}
+
 TEST_F(HostileTest, AProgramsChildrenAreKilledUnlessTheyShallBeKept) {
   write_program("hello", "#!/bin/bash\nsetsid sleep 300 > /dev/null 2>&1 &\necho $!\n");
   start("hello");

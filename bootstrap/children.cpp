@@ -11,6 +11,7 @@
 #include <charconv>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bootstrap/descriptor.h"
@@ -53,21 +54,16 @@ std::vector<pid_t> children_of(pid_t process) {
   return children;
 }
 
-// Everything below `process` but `own` itself. Whether there was anything.
-bool kill_below(pid_t process, std::span<const pid_t> own) {
-  bool found = false;
-  std::vector<pid_t> parents = {process};
-  while (!parents.empty()) {
-    const pid_t parent = parents.back();
-    parents.pop_back();
-    for (const pid_t child : children_of(parent)) {
-      parents.push_back(child);
-      if (contains(own, child)) continue;
-      ::kill(child, SIGKILL);
-      found = true;
-    }
-  }
-  return found;
+// As /proc has it; empty where the process is gone. Source: proc(5), /proc/pid/stat, field 22.
+std::string start_time_of(pid_t process) {
+  const Descriptor file(::open(("/proc/" + std::to_string(process) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[1024];
+  const ssize_t count = file ? ::read(file.get(), buffer, sizeof buffer) : 0;
+  const std::string_view text(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
+  std::size_t at = text.rfind(')');  // the name may hold anything
+  for (int i = 2; i < 22 && at != std::string_view::npos; ++i) at = text.find(' ', at + 1);
+  if (at == std::string_view::npos) return {};
+  return std::string(text.substr(at + 1, text.find(' ', at + 1) - at - 1));
 }
 
 // False: there is nobody left to wait for.
@@ -85,9 +81,47 @@ bool reap(std::span<const pid_t> own) {
 
 Children::Children(Policy policy) : policy_(policy) { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
-void Children::clean(std::span<const pid_t> own) const {
+void Children::spare_below(pid_t worker) {
+  spared_.clear();
+  if (policy_ == Policy::kKeep) return;
+  std::vector<pid_t> parents = {worker};
+  while (!parents.empty()) {
+    const std::vector<pid_t> children = children_of(parents.back());
+    parents.pop_back();
+    for (const pid_t child : children) {
+      spared_.push_back({child, start_time_of(child)});
+      parents.push_back(child);
+    }
+  }
+}
+
+bool Children::is_spared(pid_t process) const {
+  return std::any_of(spared_.begin(), spared_.end(), [&](const Spared& each) {
+    return each.process == process && each.start_time == start_time_of(process);
+  });
+}
+
+// Everything below `process` that is to be killed. Whether there was anything.
+bool Children::kill_below(pid_t process, std::span<const pid_t> own, std::span<const pid_t> waiting) const {
+  bool found = false;
+  std::vector<pid_t> parents = {process};
+  while (!parents.empty()) {
+    const pid_t parent = parents.back();
+    parents.pop_back();
+    for (const pid_t child : children_of(parent)) {
+      if (contains(waiting, child)) continue;
+      parents.push_back(child);
+      if (contains(own, child) || is_spared(child)) continue;
+      ::kill(child, SIGKILL);
+      found = true;
+    }
+  }
+  return found;
+}
+
+void Children::clean(std::span<const pid_t> own, std::span<const pid_t> waiting) const {
   if (!reap(own) || policy_ == Policy::kKeep) return;
-  for (int round = 0; round < kRoundsMax && kill_below(::getpid(), own); ++round) reap(own);
+  for (int round = 0; round < kRoundsMax && kill_below(::getpid(), own, waiting); ++round) reap(own);
 }
 
 }  // namespace ogni::bootstrap

@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #include <span>
+#include <string>
+#include <vector>
 
 namespace ogni::bootstrap {
 
@@ -15,11 +17,26 @@ class Children {
 
   explicit Children(Policy policy);
 
-  // After an invocation. `own` are the processes that this program has started itself and waits for.
-  void clean(std::span<const pid_t> own) const;
+  // Before its first invocation: what runs below `worker` is part of it (a VM's own helper, what the handler started when
+  // it was loaded) and is not killed. Forgets what was so before.
+  void spare_below(pid_t worker);
+
+  // After an invocation. `own` are the processes that this program has started itself and waits for; `waiting` those of
+  // them that have served none yet: nothing below them is killed.
+  void clean(std::span<const pid_t> own, std::span<const pid_t> waiting = {}) const;
 
  private:
+  // A number alone may have gone to another process.
+  struct Spared {
+    pid_t process;
+    std::string start_time;
+  };
+
+  bool is_spared(pid_t process) const;
+  bool kill_below(pid_t process, std::span<const pid_t> own, std::span<const pid_t> waiting) const;
+
   Policy policy_;
+  std::vector<Spared> spared_;
 };
 
 }  // namespace ogni::bootstrap

@@ -63,6 +63,7 @@ std::optional<StartFailure> WorkerWay::start() {
   if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") {
     takes_nul_bytes_ = worker_->reply().field("nul_bytes") != "no";
     wants_line_feed_ = worker_->reply().field("line_feed") == "yes";
+    children_.spare_below(worker_->process());
     forks_ = forks_ && worker_->reply().field("forks") == "yes";
     if (settings_.prefork == 0) return std::nullopt;
     if (forks_) begin_forking();
@@ -156,8 +157,10 @@ void WorkerWay::clean_up() {
   std::vector<pid_t> own;
   if (worker_) own.push_back(worker_->process());
   if (origin_) own.push_back(origin_->process());
-  for (const auto& worker : waiting_) own.push_back(worker->process());
-  children_.clean(own);
+  std::vector<pid_t> waiting;
+  for (const auto& worker : waiting_) waiting.push_back(worker->process());
+  own.insert(own.end(), waiting.begin(), waiting.end());
+  children_.clean(own, waiting);
 }
 
 Client::Answer WorkerWay::serve(Client& client) {
