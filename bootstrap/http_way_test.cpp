@@ -327,6 +327,11 @@ TEST_F(HttpTest, IsSetUpByAFileBesideTheFunction) {
   start("x");
   int status = 0;
   EXPECT_NE(init_error(status).body.find("ogni.toml, line 3: there is no setting http.prot"), std::string::npos);
+
+  server_.hang_up();
+  write("ogni.toml", "way = \"fastcgi\"\n[fastcgi]\nchildren = 4\n");
+  start("x");
+  EXPECT_NE(init_error(status).body.find("there is no setting fastcgi.children"), std::string::npos);
 }
 
 }  // namespace

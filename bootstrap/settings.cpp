@@ -46,7 +46,6 @@ constexpr std::string_view kNames[] = {
     "fastcgi.ready_ms",
     "fastcgi.events_path",
     "fastcgi.stream",
-    "fastcgi.children",
 };
 constexpr std::size_t kFileBytesMax = 64 * 1024;
 
