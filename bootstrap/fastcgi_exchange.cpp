@@ -29,6 +29,21 @@ std::string variable_of(std::string_view field) {
   return name;
 }
 
+// PATH_INFO is decoded (RFC 3875, 4.1.5); what would be a NUL, which ends texts of many applications, stays as it is.
+std::string decoded_path(std::string_view path) {
+  std::string decoded;
+  decoded.reserve(path.size());
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    unsigned char byte = 0;
+    const std::string_view digits = path[i] == '%' ? path.substr(i + 1, 2) : std::string_view();
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+    const bool is_escape = digits.size() == 2 && parsed.ptr == digits.data() + 2 && byte != 0;
+    decoded += is_escape ? static_cast<char>(byte) : path[i];
+    if (is_escape) i += 2;
+  }
+  return decoded;
+}
+
 // The host without its port.
 std::string_view name_of(std::string_view host) {
   const std::size_t colon = host.rfind(':');
@@ -93,7 +108,7 @@ void FastcgiExchange::encode(const HttpRequest& request, std::string& bytes, std
   writer.parameter("DOCUMENT_ROOT", root_);
   writer.parameter("SCRIPT_FILENAME", root_ + "/" + script_);
   writer.parameter("SCRIPT_NAME", "/" + script_);
-  writer.parameter("PATH_INFO", request.path);
+  writer.parameter("PATH_INFO", decoded_path(request.path));
   writer.parameter("REQUEST_METHOD", request.method);
   writer.parameter("REQUEST_URI", request.query.empty() ? request.path : request.path + "?" + request.query);
   writer.parameter("QUERY_STRING", request.query);

@@ -88,6 +88,13 @@ TEST_F(PhpTest, ServesRequests) {
   EXPECT_NE(log().find("a line for the log"), std::string::npos) << log();
 }
 
+TEST_F(PhpTest, DecodesThePathForTheApplication) {
+  write("index.php", "<?php echo json_encode([$_SERVER['PATH_INFO'], $_SERVER['REQUEST_URI']]);");
+  start("index.php");
+  EXPECT_EQ(reply(v2("GET", "/a%20b/%41/%00/%zz/100%"))["body"].text(),
+            R"(["\/a b\/A\/%00\/%zz\/100%","\/a%20b\/%41\/%00\/%25zz\/100%25"])");
+}
+
 TEST_F(PhpTest, ShowsNoContextThatTheCallerHasMade) {
   write("index.php", "<?php echo json_encode($_SERVER);");
   start("index.php");

@@ -1,5 +1,6 @@
 #include "bootstrap/toml.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "bootstrap/settings.h"
@@ -27,7 +28,7 @@ class Parser {
       if (rest_.front() == '[') {
         if (!table()) return false;
       } else if (is_foreign_) {
-        skip_line();
+        skip_foreign_pair();
       } else if (!pair()) {
         return false;
       }
@@ -56,6 +57,36 @@ class Parser {
   }
   void skip_line() {
     while (!rest_.empty() && !take('\n')) advance();
+  }
+  void skip_text() {
+    const char quote = front();
+    const std::string_view fence = quote == '"' ? R"(""")" : "'''";
+    const bool is_long = rest_.substr(0, fence.size()) == fence;
+    const std::string_view end = is_long ? fence : fence.substr(0, 1);
+    rest_.remove_prefix(end.size());
+    while (!rest_.empty() && rest_.substr(0, end.size()) != end) {
+      if (front() == '\n' && !is_long) return;
+      if (quote == '"' && front() == '\\' && rest_.size() > 1) advance();
+      advance();
+    }
+    rest_.remove_prefix(std::min(end.size(), rest_.size()));
+  }
+  // A pair of a table that is not ours, whatever its value is: texts and lists may go over several lines.
+  void skip_foreign_pair() {
+    int depth = 0;
+    while (!rest_.empty()) {
+      const char c = front();
+      if (c == '"' || c == '\'') {
+        skip_text();
+      } else if (c == '#') {
+        while (!rest_.empty() && front() != '\n') advance();
+      } else if (c == '\n' && depth <= 0) {
+        return;
+      } else {
+        depth += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
+        advance();
+      }
+    }
   }
   void skip_blank_lines() {
     while (!rest_.empty()) {

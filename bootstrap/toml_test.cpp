@@ -41,6 +41,17 @@ TEST(Toml, ReadsWhatAFunctionSets) {
   EXPECT_EQ(words, (std::vector<std::string>{"a b", "c\"", "ä\n"}));
 }
 
+TEST(Toml, SkipsWhateverOtherTablesHold) {
+  TomlValues values;
+  std::string problem;
+  ASSERT_TRUE(
+      parse_toml("[other]\na = \"\"\"\n[http]\nport = 1 \\\"\"\" \n\"\"\"\nb = '''\nport = 2\n'''\nc = [ # ]\n"
+                 "  [1, \"]\"],\n]\nd = {x = \"}\"}\n[http]\nport = 3\n[last]\ne = \"\"\"\nport = 4",
+                 is_known, values, problem))
+      << problem;
+  EXPECT_EQ(values, (TomlValues{{"http.port", "3"}}));
+}
+
 TEST(Toml, NamesTheLineOfWhatItRefuses) {
   EXPECT_EQ(problem_of("\n\nwya = 1"), "line 3: there is no setting wya");
   EXPECT_EQ(problem_of("[http]\nport = 1\nport = 2"), "line 3: http.port is set twice");
