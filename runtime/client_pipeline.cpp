@@ -27,8 +27,9 @@ bool Client::finish_poll() {
   const bool waits = interrupt_.begin_wait(socket);
   if (!waits) ::shutdown(socket, SHUT_RD);  // what has arrived is still delivered
   events_.begin_after(answers_);
-  const bool received = connection_.receive(events_, Connection::Wait::kForever);
+  bool received = connection_.receive(events_, Connection::Wait::kForever);
   if (waits) interrupt_.end_wait(socket);
+  if (is_interrupted() && events_.ended_by_close()) received = false;  // it was we who closed: there may be more of it
   if (!received || is_interrupted() || !events_.keep_alive() || events_.excess() > 0) connection_.close();
   return received;
 }
