@@ -116,13 +116,9 @@ class Service:
 
     def messages(self):
         """What the service has written to stderr so far."""
-        self.output.flush()
-        with open(self.output.fileno(), closefd=False) as reader:
-            position = reader.tell()
-            reader.seek(0)
-            text = reader.read()
-            reader.seek(position)
-        return text
+        # Not by read(), which would move the position that the service writes at.
+        descriptor = self.output.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
     def family(self):
         """(pid, token) of the service and every process below it."""
