@@ -9,7 +9,7 @@
 
 namespace ogni::sandbox {
 
-// The environment's /proc, for now in place of the lean root's; shows the processes of the caller's pid namespace, little
+// The environment's /proc, until it pivots in place of the lean root's; shows the processes of the caller's pid namespace, little
 // of the machine, and lets nothing be set. Also forbids the environment further user namespaces, where the kernel lets it.
 [[nodiscard]] Result<Fd> make_proc();
 
