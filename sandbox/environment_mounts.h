@@ -9,8 +9,9 @@
 
 namespace ogni::sandbox {
 
-// The environment's /proc, until it pivots in place of the lean root's; shows the processes of the caller's pid namespace, little
-// of the machine, and lets nothing be set. Also forbids the environment further user namespaces, where the kernel lets it.
+// The environment's /proc, attached in place of the lean root's until the pivot; shows the processes of the caller's pid
+// namespace, little of the machine, and lets nothing be set. Also forbids the environment further user namespaces, where
+// the kernel lets it.
 [[nodiscard]] Result<Fd> make_proc();
 
 // Makes the trees this process's whole file system: the root, /var/task, /var/runtime, /opt, a fresh /tmp
