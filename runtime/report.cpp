@@ -3,8 +3,14 @@
 #include <unistd.h>
 
 #include "runtime/json_escape.h"
+#include "runtime/utf8.h"
 
 namespace ogni::runtime {
+namespace {
+
+constexpr std::size_t kShortTypeBytesMax = 256;
+
+}  // namespace
 
 void append_error_json(Buffer& out, std::string_view type, std::string_view message, std::string_view stack_trace) {
   out.append("{\"errorMessage\":");
@@ -21,31 +27,17 @@ void append_error_json(Buffer& out, std::string_view type, std::string_view mess
   out.append("]}");
 }
 
-namespace {
-
-constexpr std::size_t kShortTypeBytesMax = 256;
-
-// The first `bytes` of `text`, or up to three fewer: no character is cut in two.
-std::string_view cut(std::string_view text, std::size_t bytes) {
-  if (bytes >= text.size()) return text;
-  std::size_t end = bytes;
-  while (end > 0 && bytes - end < 3 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return slice(text, 0, end);
-}
-
-}  // namespace
-
 void append_short_error_json(Buffer& out, std::string_view type, std::string_view message, std::size_t bytes_max) {
   // An escape has six bytes at most, so this never takes away too much.
   constexpr std::size_t kEscapeBytesMax = 6;
   const std::size_t begin = out.size();
-  message = cut(message, bytes_max);
+  message = cut_utf8(message, bytes_max);
   while (true) {
-    append_error_json(out, cut(type, kShortTypeBytesMax), message, {});
+    append_error_json(out, cut_utf8(type, kShortTypeBytesMax), message, {});
     const std::size_t size = out.size() - begin;
     if (!out.ok() || size <= bytes_max || message.empty()) return;
     const std::size_t fewer = (size - bytes_max + kEscapeBytesMax - 1) / kEscapeBytesMax;
-    message = cut(message, message.size() > fewer ? message.size() - fewer : 0);
+    message = cut_utf8(message, message.size() > fewer ? message.size() - fewer : 0);
     out.set_size(begin);
   }
 }

@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/utf8.h"
+
 namespace ogni::events {
 
-// Bytes of the well-formed sequence at the start of `text`, 0 if there is none.
-// Source: The Unicode Standard, table 3-7.
-std::size_t utf8_sequence(std::string_view text);
+using runtime::utf8_sequence;
 // Bytes at the start of `text` that stand for themselves in a JSON string: ASCII but quotes, backslashes, controls.
 std::size_t plain_prefix(std::string_view text);
 bool is_utf8(std::string_view text);
