@@ -47,6 +47,8 @@ inline constexpr const char* kLogStream = "AWS_LAMBDA_LOG_STREAM_NAME";
 inline constexpr const char* kLogFormat = "AWS_LAMBDA_LOG_FORMAT";
 inline constexpr const char* kLogLevel = "AWS_LAMBDA_LOG_LEVEL";
 inline constexpr const char* kTelemetryLogFd = "_LAMBDA_TELEMETRY_LOG_FD";
+// Where several invocations run at once: a Unix socket, each connection to which takes one process's lines of JSON.
+inline constexpr const char* kTelemetryLogSocket = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET";
 }  // namespace variable
 
 }  // namespace ogni::protocol

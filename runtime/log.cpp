@@ -2,10 +2,13 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
 #include "protocol/runtime_api.h"
@@ -71,33 +74,55 @@ void put_big_endian(char* out, std::uint64_t number, int bytes) {
 
 pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 
+enum class Sink { kFile, kSocket };
+
 // All of it or nothing, as far as that is to be had: what is cut within a frame makes all that follows unreadable.
-void write_all(int descriptor, std::string_view bytes) {
+// False: nothing of it.
+bool write_all(int descriptor, Sink sink, std::string_view bytes) {
   const std::size_t whole = bytes.size();
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    // A platform that has closed its socket is not to end the process by a signal.
+    const ssize_t written = sink == Sink::kSocket ? ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                                                  : ::write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EAGAIN && bytes.size() < whole) {
       pollfd waiting = {descriptor, POLLOUT, 0};
       ::poll(&waiting, 1, -1);
       continue;
     }
-    if (written <= 0) return;
+    if (written <= 0) return bytes.size() < whole;
     bytes = slice(bytes, static_cast<std::size_t>(written));
   }
+  return true;
+}
+
+// A connection, or -1.
+int connect_to(std::string_view path) {
+  sockaddr_un address = {};
+  if (path.empty() || path.size() >= sizeof address.sun_path) return -1;
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int connection = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connection < 0) return -1;
+  if (::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return connection;
+  ::close(connection);
+  return -1;
 }
 
 }  // namespace
 
 LogSettings LogSettings::from_environment() {
   LogSettings settings;
-  settings.json = equals_ignoring_case(variable_text(variable::kLogFormat), "JSON");
+  settings.lines_fd = connect_to(variable_text(variable::kTelemetryLogSocket));
+  settings.json = settings.lines_fd >= 0 || equals_ignoring_case(variable_text(variable::kLogFormat), "JSON");
   if (settings.json) settings.least = LogLevel::kInfo;
   const std::string_view level = variable_text(variable::kLogLevel);
   for (int i = 0; i < 6; ++i) {
     if (equals_ignoring_case(level, kLevels[i])) settings.least = static_cast<LogLevel>(i);
   }
-  settings.frames_fd = static_cast<int>(parse_decimal(variable_text(variable::kTelemetryLogFd), kDescriptorMax));
+  if (settings.lines_fd < 0) {
+    settings.frames_fd = static_cast<int>(parse_decimal(variable_text(variable::kTelemetryLogFd), kDescriptorMax));
+  }
   return settings;
 }
 
@@ -138,7 +163,11 @@ void write_log(const LogSettings& settings, LogLevel level, std::string_view mes
                     .time_us = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000});
   if (!entry.ok()) return;
   ::pthread_mutex_lock(&writing);
-  write_all(settings.frames_fd >= 0 ? settings.frames_fd : STDERR_FILENO, entry.view());
+  if (settings.lines_fd < 0) {
+    write_all(settings.frames_fd >= 0 ? settings.frames_fd : STDERR_FILENO, Sink::kFile, entry.view());
+  } else if (!write_all(settings.lines_fd, Sink::kSocket, entry.view())) {
+    write_all(STDERR_FILENO, Sink::kFile, entry.view());
+  }
   ::pthread_mutex_unlock(&writing);
 }
 

@@ -14,9 +14,12 @@ enum class LogLevel : int { kTrace, kDebug, kInfo, kWarn, kError, kFatal };
 struct LogSettings {
   bool json = false;
   LogLevel least = LogLevel::kTrace;  // what is below is dropped
-  int frames_fd = -1;                 // of the platform, for framed entries; -1: lines on stderr
+  int frames_fd = -1;                 // of the platform, for framed entries
+  int lines_fd = -1;                  // a socket of the platform, for lines; where neither is there: lines on stderr
 
-  // AWS_LAMBDA_LOG_FORMAT, AWS_LAMBDA_LOG_LEVEL, _LAMBDA_TELEMETRY_LOG_FD. What is not understood counts as not set.
+  // AWS_LAMBDA_LOG_FORMAT, AWS_LAMBDA_LOG_LEVEL, _LAMBDA_TELEMETRY_LOG_FD, _LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET, to
+  // which this connects, and which means JSON; it comes before a descriptor, as in AWS's own runtimes. What is not
+  // understood, and a socket on which nobody listens, counts as not set.
   static LogSettings from_environment();
 };
 

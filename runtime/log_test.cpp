@@ -2,14 +2,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "ogni/log.hpp"
 #include "ogni/runtime.h"
@@ -169,6 +175,74 @@ TEST(Log, GoesToThePlatformsDescriptorFromCAsWell) {
   EXPECT_EQ(frames.substr(second + 16, length(second)).substr(0, 8), "[FATAL]\t");
   const std::size_t third = second + 16 + length(second);
   EXPECT_EQ(frames.size(), third + 16 + length(third));
+}
+
+// The platform's socket for the log of an environment that serves several invocations at once.
+class LogSocket : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/ogni-log-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path().c_str());
+    listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(listener_, 4), 0);
+    ::setenv("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", path().c_str(), 1);
+  }
+  void TearDown() override {
+    ::unsetenv("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET");
+    stop_listening();
+    std::filesystem::remove_all(directory_);
+  }
+  std::string path() const { return (directory_ / "log").string(); }
+  void stop_listening() {
+    if (listener_ >= 0) ::close(std::exchange(listener_, -1));
+  }
+
+  std::filesystem::path directory_;
+  int listener_ = -1;
+};
+
+TEST_F(LogSocket, TakesLinesOfJsonWhateverTheFormatAndTheDescriptor) {
+  const std::string elsewhere = written_by_child(60, "Text", [] {
+    log::info("first", {{"n", 7}});
+    ogni_log(nullptr, OGNI_LOG_ERROR, "second", 6);
+    log::debug("dropped");
+  });
+  EXPECT_EQ(elsewhere, "");
+  const int connection = ::accept(listener_, nullptr, nullptr);
+  ASSERT_GE(connection, 0);
+  std::string all;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(connection, buffer, sizeof buffer)) > 0;)
+    all.append(buffer, static_cast<std::size_t>(got));
+  ::close(connection);
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 2) << all;
+  EXPECT_TRUE(all.starts_with("{\"timestamp\":")) << all;
+  EXPECT_NE(all.find("\"level\":\"INFO\",\"message\":\"first\",\"n\":7}\n"), std::string::npos) << all;
+  EXPECT_TRUE(all.ends_with("\"level\":\"ERROR\",\"message\":\"second\"}\n")) << all;
+}
+
+TEST_F(LogSocket, IsDoneWithoutWhereNobodyListens) {
+  stop_listening();
+  const std::string line = written_by_child(STDERR_FILENO, "Text", [] { log::info("here"); });
+  EXPECT_TRUE(line.starts_with("[INFO]\t")) << line;
+  ::setenv("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", std::string(300, 'x').c_str(), 1);
+  EXPECT_EQ(LogSettings::from_environment().lines_fd, -1);
+}
+
+TEST_F(LogSocket, GivesWayToStderrWhenThePlatformHasClosedIt) {
+  const std::string line = written_by_child(STDERR_FILENO, "Text", [this] {
+    static_cast<void>(process_log_settings());
+    ::close(::accept(listener_, nullptr, nullptr));
+    log::info("here");
+    log::info("and here");
+  });
+  EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 2) << line;
+  EXPECT_NE(line.find("\"message\":\"here\"}"), std::string::npos) << line;
 }
 
 }  // namespace

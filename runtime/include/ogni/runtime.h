@@ -219,7 +219,8 @@ OGNI_API int ogni_catch_sigterm(ogni_runtime* runtime);
 /* One entry of the function's log. Where AWS_LAMBDA_LOG_FORMAT is JSON: an object with timestamp, level, message and
  * request id; else a line with the same. Entries below AWS_LAMBDA_LOG_LEVEL are dropped; where that is not set, those
  * below INFO in JSON, and none in text.
- * Written with one system call, to the descriptor _LAMBDA_TELEMETRY_LOG_FD where there is one, else to stderr.
+ * Written with one system call, to the platform's socket _LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET (JSON then) or its
+ * descriptor _LAMBDA_TELEMETRY_LOG_FD where there is one, else to stderr.
  * `runtime` may be NULL: no request id then. */
 OGNI_API void ogni_log(const ogni_runtime* runtime, int level, const char* message, size_t bytes);
 
