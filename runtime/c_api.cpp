@@ -10,6 +10,7 @@
 #include "runtime/report.h"
 #include "runtime/sigterm.h"
 #include "runtime/trace_variable.h"
+#include "runtime/xray_cause.h"
 
 using ogni::runtime::Buffer;
 using ogni::runtime::Client;
@@ -23,6 +24,7 @@ struct ogni_runtime {
   Client* self = &client;  // as what SIGTERM interrupts
   ogni::runtime::TraceVariable trace;
   Buffer json;  // of the last error or prelude
+  Buffer cause;
   bool sets_trace_variable;
   bool has_invocation = false;  // one that is not answered
   bool streams = false;
@@ -58,6 +60,20 @@ bool write_error(ogni_runtime* runtime, const char* type, const char* message, c
   runtime->json.clear();
   ogni::runtime::append_error_json(runtime->json, text_of(type), text_of(message), text_of(stack_trace));
   return runtime->json.ok();
+}
+
+// For X-Ray. Empty where there is no memory for it: it is not worth an answer.
+std::string_view cause_of(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace) {
+  ogni::runtime::XrayCause cause(runtime->cause);
+  cause.exception(text_of(type), text_of(message));
+  cause.frames(text_of(stack_trace));
+  return cause.end();
+}
+
+// As cause_of(), where the invocation is traced.
+std::string_view traced_cause_of(ogni_runtime* runtime, const char* type, const char* message,
+                                 const char* stack_trace) {
+  return runtime->client.is_traced() ? cause_of(runtime, type, message, stack_trace) : std::string_view();
 }
 
 bool is_error_too_long(const ogni_runtime* runtime, std::size_t bytes) {
@@ -142,7 +158,8 @@ int ogni_respond(ogni_runtime* runtime, const char* body, size_t bytes, const ch
 int ogni_fail(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace) {
   if (type == nullptr || !take_invocation(runtime)) return OGNI_BAD_ARGUMENT;
   if (!write_error(runtime, type, message, stack_trace)) return OGNI_FATAL;
-  return status_of(runtime->client.fail(ogni::runtime::platform_type(type), runtime->json.view()));
+  return status_of(runtime->client.fail(ogni::runtime::platform_type(type), runtime->json.view(),
+                                        traced_cause_of(runtime, type, message, stack_trace)));
 }
 
 int ogni_fail_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes) {
@@ -269,7 +286,8 @@ int ogni_stream_fail(ogni_runtime* runtime, const char* type, const char* messag
   if (runtime == nullptr || !runtime->streams || type == nullptr) return OGNI_BAD_ARGUMENT;
   if (!write_error(runtime, type, message, stack_trace)) return OGNI_FATAL;
   if (is_error_too_long(runtime, runtime->json.size()) && !shorten_error(runtime, type, message)) return OGNI_FATAL;
-  return end_stream(runtime, runtime->client.stream_fail(ogni::runtime::platform_type(type), runtime->json.view()));
+  return end_stream(runtime, runtime->client.stream_fail(ogni::runtime::platform_type(type), runtime->json.view(),
+                                                         traced_cause_of(runtime, type, message, stack_trace)));
 }
 
 int ogni_stream_fail_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes) {
@@ -285,7 +303,8 @@ int ogni_stream_fail_json(ogni_runtime* runtime, const char* type, const char* j
 int ogni_init_error(ogni_runtime* runtime, const char* type, const char* message, const char* stack_trace) {
   if (!can_report(runtime) || type == nullptr) return OGNI_BAD_ARGUMENT;
   if (!write_error(runtime, type, message, stack_trace)) return OGNI_FATAL;
-  return status_of(runtime->client.init_error(ogni::runtime::platform_type(type), runtime->json.view()));
+  return status_of(runtime->client.init_error(ogni::runtime::platform_type(type), runtime->json.view(),
+                                              cause_of(runtime, type, message, stack_trace)));
 }
 
 int ogni_init_error_json(ogni_runtime* runtime, const char* type, const char* json, size_t bytes) {

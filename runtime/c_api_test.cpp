@@ -96,6 +96,25 @@ TEST_F(CApi, ReportsErrorsAsJson) {
   EXPECT_EQ(answer().field("Lambda-Runtime-Function-Error-Type"), "Function.Unhandled");
 }
 
+TEST_F(CApi, TellsXRayWhatLedToTheErrorOfATracedInvocation) {
+  constexpr const char* kField = "Lambda-Runtime-Function-XRay-Error-Cause";
+  const std::string expected =
+      R"({"exceptions":[{"message":"no items","type":"Order.Empty","stack":[{"label":"f"},{"label":"g"}]}],)";
+  for (const bool streams : {false, true}) {
+    platform_invokes("{}", "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=1\r\n");
+    ASSERT_EQ(ogni_next(get()), OGNI_OK);
+    if (streams) {
+      ASSERT_EQ(ogni_stream_begin(get(), nullptr), OGNI_OK);
+    }
+    EXPECT_EQ((streams ? ogni_stream_fail : ogni_fail)(get(), "Order.Empty", "no items", "f\ng"), OGNI_OK);
+    EXPECT_EQ(answer().field(kField).substr(0, expected.size()), expected);
+  }
+  platform_invokes("{}", "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=0\r\n");
+  ASSERT_EQ(ogni_next(get()), OGNI_OK);
+  EXPECT_EQ(ogni_fail(get(), "Order.Empty", "no items", nullptr), OGNI_OK);
+  EXPECT_EQ(answer().field(kField), "");
+}
+
 TEST_F(CApi, RefusesWhatIsCalledAtTheWrongTimeOrWrong) {
   EXPECT_EQ(ogni_respond(get(), "x", 1, nullptr), OGNI_BAD_ARGUMENT) << "no invocation yet";
   EXPECT_EQ(ogni_stream_write(get(), "x", 1), OGNI_BAD_ARGUMENT);

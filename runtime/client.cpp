@@ -89,27 +89,31 @@ bool Client::take_invocation() {
 }
 
 Client::Answer Client::respond(std::string_view body, std::string_view content_type) {
-  const Answer answered = answer("/response", "Content-Type", content_type, body);
+  const Answer answered = answer({"/response", content_type, body});
   if (answered != Answer::kRefused || answers_.status() != kTooLarge) return answered;
   // AWS has told the caller by itself and refuses this; elsewhere the caller would wait.
   constexpr std::string_view kType = "Function.ResponseSizeTooLarge";
-  const Answer reported = answer("/error", header::kFunctionErrorType, kType,
-                                 "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size.\","
-                                 "\"errorType\":\"Function.ResponseSizeTooLarge\"}",
+  const Answer reported = answer({"/error", kType,
+                                  "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size.\","
+                                  "\"errorType\":\"Function.ResponseSizeTooLarge\"}"},
                                  Quiet::kYes);
   return reported == Answer::kFatal ? reported : Answer::kRefused;
 }
 
-Client::Answer Client::fail(std::string_view type, std::string_view body) {
-  return answer("/error", header::kFunctionErrorType, type, body);
+Client::Answer Client::fail(std::string_view type, std::string_view body, std::string_view xray_cause) {
+  return answer({"/error", type, body, xray_cause});
 }
 
-Client::Answer Client::init_error(std::string_view type, std::string_view body) {
-  return report(protocol::kInitErrorPath, "/init/error", type, body);
+bool Client::is_traced() const {
+  return !invocation_.trace_id.empty() && invocation_.trace_id.find("Sampled=0") == std::string_view::npos;
+}
+
+Client::Answer Client::init_error(std::string_view type, std::string_view body, std::string_view xray_cause) {
+  return report(protocol::kInitErrorPath, {"/init/error", type, body, xray_cause});
 }
 
 Client::Answer Client::restore_error(std::string_view type, std::string_view body) {
-  return report(protocol::kRestoreErrorPath, "/restore/error", type, body);
+  return report(protocol::kRestoreErrorPath, {"/restore/error", type, body});
 }
 
 Client::Answer Client::restore_next() {
@@ -124,25 +128,29 @@ Client::Answer Client::restore_next() {
   return events_.status() >= 500 ? Answer::kFatal : Answer::kRefused;
 }
 
-Client::Answer Client::report(std::string_view path, std::string_view what, std::string_view type,
-                              std::string_view body) {
+Client::Answer Client::report(std::string_view path, const Message& message) {
   RequestWriter(head_, "POST")
       .target(path, {}, {}, connection_.authority(), user_agent_.view())
       .field("Content-Type", "application/json")
-      .field(header::kFunctionErrorType, type)
-      .end_with_body(body.size());
-  return post(what, body);
+      .field(header::kFunctionErrorType, slice(message.type, 0, kErrorTypeBytesMax))
+      .field(header::kXrayErrorCause, message.xray_cause)
+      .end_with_body(message.body.size());
+  return post(message.what, message.body);
 }
 
-Client::Answer Client::answer(std::string_view what, std::string_view type_field, std::string_view type,
-                              std::string_view body, Quiet quiet, Then then) {
+Client::Answer Client::answer(const Message& message, Quiet quiet, Then then) {
   RequestWriter writer(head_, "POST");
-  writer.target(protocol::kInvocationPathPrefix, invocation_.request_id, what, connection_.authority(),
+  writer.target(protocol::kInvocationPathPrefix, invocation_.request_id, message.what, connection_.authority(),
                 user_agent_.view());
-  if (what == "/error") writer.field("Content-Type", "application/json");
-  writer.field(type_field, type).field(header::kInvocationId, invocation_.invocation_id);
-  writer.end_with_body(body.size());
-  return post(what, body, quiet, then);
+  if (message.what == "/error") {
+    writer.field("Content-Type", "application/json")
+        .field(header::kFunctionErrorType, slice(message.type, 0, kErrorTypeBytesMax))
+        .field(header::kXrayErrorCause, message.xray_cause);
+  } else {
+    writer.field("Content-Type", message.type);
+  }
+  writer.field(header::kInvocationId, invocation_.invocation_id).end_with_body(message.body.size());
+  return post(message.what, message.body, quiet, then);
 }
 
 Client::Answer Client::post(std::string_view what, std::string_view body, Quiet quiet, Then then) {

@@ -44,6 +44,8 @@ class Client {
   // Largest event taken: far above AWS's 6 MiB, for services with raised limits.
   static constexpr std::size_t kEventBytesMax = 256 * 1024 * 1024;
   static constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+  // A type of an error that is longer is cut for the platform, which takes no head of any size.
+  static constexpr std::size_t kErrorTypeBytesMax = 256;
   // Of an error that follows a stream: in base64, with its type, it fits into the 4 KiB of trailers that servers take.
   static constexpr std::size_t kTrailerErrorBytesMax = 2800;
 
@@ -66,14 +68,17 @@ class Client {
   // Answers the current invocation. `body` may point into the event. One that the platform finds too large (413) is
   // reported to it as an error, and refused.
   [[nodiscard]] Answer respond(std::string_view body, std::string_view content_type);
-  // `body` is the JSON that the caller gets; `type` ("Runtime.ExitError") is for the platform.
-  [[nodiscard]] Answer fail(std::string_view type, std::string_view body);
+  // `body` is the JSON that the caller gets; `type` ("Runtime.ExitError") and `xray_cause` (see XrayCause, may be empty)
+  // are for the platform.
+  [[nodiscard]] Answer fail(std::string_view type, std::string_view body, std::string_view xray_cause = {});
+  // Whether the invocation is traced, so that a failure should come with its cause.
+  bool is_traced() const;
   // As respond() and fail(), for a caller that has nothing to do before next(), which has to follow: where the platform
   // takes it, the poll leaves together with the answer. The event stays valid until next() all the same.
   [[nodiscard]] Answer respond_and_poll(std::string_view body, std::string_view content_type);
-  [[nodiscard]] Answer fail_and_poll(std::string_view type, std::string_view body);
+  [[nodiscard]] Answer fail_and_poll(std::string_view type, std::string_view body, std::string_view xray_cause = {});
   // Before the first next(): initialisation failed. The process shall end afterwards.
-  [[nodiscard]] Answer init_error(std::string_view type, std::string_view body);
+  [[nodiscard]] Answer init_error(std::string_view type, std::string_view body, std::string_view xray_cause = {});
 
   // --- A streamed response: begin, writes, then end or fail ---
 
@@ -92,7 +97,7 @@ class Client {
   bool is_stream_sent() const { return stream_ == Stream::kSending || stream_ == Stream::kBroken; }
   // The invocation failed: as fail() before the first byte; later the caller gets the bytes so far and this error, whose
   // JSON has kTrailerErrorBytesMax bytes at most then.
-  [[nodiscard]] Answer stream_fail(std::string_view type, std::string_view body);
+  [[nodiscard]] Answer stream_fail(std::string_view type, std::string_view body, std::string_view xray_cause = {});
 
   // --- Snapshots ---
 
@@ -119,10 +124,16 @@ class Client {
     kPoll,  // sent along with the request
   };
 
-  Answer answer(std::string_view what, std::string_view type_field, std::string_view type, std::string_view body,
-                Quiet quiet = Quiet::kNo, Then then = Then::kNothing);
+  // What is said about an invocation, or instead of one.
+  struct Message {
+    std::string_view what;  // "/response"
+    std::string_view type;  // of the content, or of the error
+    std::string_view body;
+    std::string_view xray_cause = {};
+  };
+  Answer answer(const Message& message, Quiet quiet = Quiet::kNo, Then then = Then::kNothing);
   Answer post(std::string_view what, std::string_view body, Quiet quiet = Quiet::kNo, Then then = Then::kNothing);
-  Answer report(std::string_view path, std::string_view what, std::string_view type, std::string_view body);
+  Answer report(std::string_view path, const Message& message);
   Answer judge(std::string_view what, Quiet quiet) const;
   Answer lost() const;
   bool exchange(std::string_view head, std::string_view body, ResponseParser& parser, Connection::Wait wait,

@@ -11,12 +11,12 @@ namespace ogni::runtime {
 
 Client::Answer Client::respond_and_poll(std::string_view body, std::string_view content_type) {
   if (!may_poll_along()) return respond(body, content_type);
-  return answer("/response", "Content-Type", content_type, body, Quiet::kNo, Then::kPoll);
+  return answer({"/response", content_type, body}, Quiet::kNo, Then::kPoll);
 }
 
-Client::Answer Client::fail_and_poll(std::string_view type, std::string_view body) {
-  if (!may_poll_along()) return fail(type, body);
-  return answer("/error", protocol::header::kFunctionErrorType, type, body, Quiet::kNo, Then::kPoll);
+Client::Answer Client::fail_and_poll(std::string_view type, std::string_view body, std::string_view xray_cause) {
+  if (!may_poll_along()) return fail(type, body, xray_cause);
+  return answer({"/error", type, body, xray_cause}, Quiet::kNo, Then::kPoll);
 }
 
 // False: no poll is out, or its connection was lost.

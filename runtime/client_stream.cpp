@@ -14,7 +14,6 @@ namespace header = protocol::header;
 // Without a deadline, how long the platform may take no byte: the longest time-out of a function.
 constexpr std::int64_t kPatienceMs = 900'000;
 constexpr std::int64_t kPatienceMsMin = Connection::kAnswerSeconds * 1000;
-constexpr std::size_t kTrailerTypeBytesMax = 256;
 // Between the prelude and the body.
 constexpr std::string_view kPreludeEnd("\0\0\0\0\0\0\0\0", 8);
 
@@ -97,14 +96,14 @@ Client::Answer Client::stream_end() {
   return finish_stream();
 }
 
-Client::Answer Client::stream_fail(std::string_view type, std::string_view body) {
+Client::Answer Client::stream_fail(std::string_view type, std::string_view body, std::string_view xray_cause) {
   if (stream_ == Stream::kBegun) {
     stream_ = Stream::kNone;
-    return fail(type, body);
+    return fail(type, body, xray_cause);
   }
   head_.clear();
   head_.append("0\r\n");
-  append_field(head_, header::kFunctionErrorType, slice(type, 0, kTrailerTypeBytesMax));
+  append_field(head_, header::kFunctionErrorType, slice(type, 0, kErrorTypeBytesMax));
   head_.append(header::kFunctionErrorBody).append(": ");
   append_base64(head_, body);
   head_.append("\r\n\r\n");

@@ -9,6 +9,7 @@
 
 #include "runtime/json_text.h"
 #include "runtime/stack_traces.h"
+#include "runtime/xray_cause.h"
 
 namespace ogni::runtime {
 namespace {
@@ -85,6 +86,15 @@ std::string failure_json(const Response& failure) {
   if (failure.cause() == nullptr) return json;
   json.pop_back();
   return json + ",\"cause\":" + failure_json(*failure.cause()) + "}";
+}
+
+std::string_view failure_xray_cause(Buffer& out, const Response& failure) {
+  XrayCause cause(out);
+  for (const Response* one = &failure; one != nullptr; one = one->cause()) {
+    cause.exception(one->error_type(), one->error_message());
+    for (const std::string& line : one->stack_trace()) cause.frame(line);
+  }
+  return cause.end();
 }
 
 }  // namespace ogni::runtime

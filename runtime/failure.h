@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ogni/runtime.hpp"
+#include "runtime/buffer.h"
 
 namespace ogni::runtime {
 
@@ -20,5 +22,8 @@ std::string demangled(const char* name);
 
 // {"errorMessage":…,"errorType":…,"stackTrace":[…]} and "cause":{…} where there is one.
 std::string failure_json(const Response& failure);
+
+// The same for X-Ray, in `out`. See XrayCause.
+std::string_view failure_xray_cause(Buffer& out, const Response& failure);
 
 }  // namespace ogni::runtime

@@ -100,10 +100,12 @@ class ClientStream : public ResponseStream {
   Client::Answer fail(const Response& failed) {
     const std::string_view type = platform_type(failed.error_type());
     const std::string json = failure_json(failed);
-    if (!begun_) return client_.fail(type, json);
-    if (!client_.is_stream_sent() || json.size() <= Client::kTrailerErrorBytesMax) {
-      return client_.stream_fail(type, json);
+    if (!client_.is_stream_sent()) {
+      Buffer cause;
+      const std::string_view traced = client_.is_traced() ? failure_xray_cause(cause, failed) : std::string_view();
+      return begun_ ? client_.stream_fail(type, json, traced) : client_.fail(type, json, traced);
     }
+    if (json.size() <= Client::kTrailerErrorBytesMax) return client_.stream_fail(type, json);
     Buffer shorter;
     append_short_error_json(shorter, failed.error_type(), failed.error_message(), Client::kTrailerErrorBytesMax);
     return client_.stream_fail(type, shorter.view());
@@ -156,7 +158,9 @@ Client::Answer Poller::answer(const Response& response) {
   }
   const std::string_view type = platform_type(response.error_type());
   const std::string body = failure_json(response);
-  return polls_along_ ? client_.fail_and_poll(type, body) : client_.fail(type, body);
+  Buffer cause;
+  const std::string_view traced = client_.is_traced() ? failure_xray_cause(cause, response) : std::string_view();
+  return polls_along_ ? client_.fail_and_poll(type, body, traced) : client_.fail(type, body, traced);
 }
 
 Client::Answer Poller::stream(const Response& response) {
