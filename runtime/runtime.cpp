@@ -1,6 +1,8 @@
 // From the author's main() to pollers, and back when the platform ends it.
 #include "ogni/runtime.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -54,6 +56,13 @@ void say(const char* what, const Response& failed) {
   runtime::log_line(std::string(what) + " failed: " + failed.error_type() + ": " + failed.error_message());
 }
 
+// Whether it could be reported or not, this process ends.
+void report_init_error(Client& client, const Response& failed) {
+  runtime::Buffer cause;
+  static_cast<void>(client.init_error(runtime::platform_type(failed.error_type()), runtime::failure_json(failed),
+                                      runtime::failure_xray_cause(cause, failed)));
+}
+
 std::optional<Handler> make(Client& client, const std::function<Handler()>& make_handler) {
   try {
     if (Handler handler = make_handler()) return handler;
@@ -61,8 +70,7 @@ std::optional<Handler> make(Client& client, const std::function<Handler()>& make
   } catch (...) {
     const Response failed = runtime::current_exception_as_failure();
     say("initialisation", failed);
-    // Whether it could be reported or not, this process ends.
-    static_cast<void>(client.init_error(runtime::platform_type(failed.error_type()), runtime::failure_json(failed)));
+    report_init_error(client, failed);
     return std::nullopt;
   }
 }
@@ -79,21 +87,35 @@ std::optional<Response> run_hook(const std::function<void()>& hook, const char* 
   }
 }
 
-// Lets the platform take its snapshot. 0, or the status to exit with.
-int pass_snapshot(Client& client, const Options& options) {
-  if (runtime::variable_text(variable::kInitializationType) != "snap-start") return 0;
+// The platform has said that the process shall end. The status to exit with.
+int shut_down(const Options& options) {
+  const auto failed = run_hook([&] { options.on_shutdown(kShutdownBudget); }, "Runtime.ShutdownError");
+  if (!failed) return 0;
+  say("on_shutdown", *failed);
+  return kExitFailed;
+}
+
+// Lets the platform take its snapshot. The status to exit with, where it is not to serve.
+std::optional<int> pass_snapshot(const Pollers& pollers, const Options& options) {
+  if (runtime::variable_text(variable::kInitializationType) != "snap-start") return std::nullopt;
+  Client& client = pollers.front()->client();
   if (const auto failed = run_hook(options.before_snapshot, "Runtime.BeforeSnapshotError")) {
     say("before_snapshot", *failed);
-    static_cast<void>(client.init_error(failed->error_type(), runtime::failure_json(*failed)));
+    report_init_error(client, *failed);
     return kExitBeforeSnapshot;
   }
-  if (client.restore_next() == Client::Answer::kFatal) return kExitFailed;
+  std::optional<Terminable> terminable;
+  if (options.on_shutdown) terminable.emplace(pollers);
+  if (client.restore_next() == Client::Answer::kFatal) {
+    return client.is_interrupted() ? shut_down(options) : kExitFailed;
+  }
+  terminable.reset();
   if (const auto failed = run_hook(options.after_restore, "Runtime.AfterRestoreError")) {
     say("after_restore", *failed);
     static_cast<void>(client.restore_error(failed->error_type(), runtime::failure_json(*failed)));
     return kExitAfterRestore;
   }
-  return 0;
+  return std::nullopt;
 }
 
 // Every poller on a thread of its own, but for the first. Whether all ended because they were interrupted.
@@ -125,11 +147,19 @@ int serve(const Pollers& pollers, const Handler& handler, const Options& options
   if (options.on_shutdown) terminable.emplace(pollers);
   const bool interrupted = pollers.size() > 1 ? serve_concurrently(pollers, handler)
                                               : pollers.front()->serve(handler, SetsTraceVariable::kYes);
-  if (!interrupted) return kExitFailed;
-  const auto failed = run_hook([&] { options.on_shutdown(kShutdownBudget); }, "Runtime.ShutdownError");
-  if (!failed) return 0;
-  say("on_shutdown", *failed);
-  return kExitFailed;
+  return interrupted ? shut_down(options) : kExitFailed;
+}
+
+// How many invocations are served at once. Each takes a connection; half of the descriptors are the handler's.
+std::int64_t pollers_wanted(const Options& options) {
+  if (!options.concurrent) return 1;
+  const std::int64_t asked = runtime::parse_decimal(runtime::variable_text(variable::kMaxConcurrency), kPollersMax);
+  rlimit files = {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return asked;
+  const auto possible = static_cast<std::int64_t>(std::min<rlim_t>(files.rlim_cur / 2, kPollersMax));
+  if (asked <= possible) return asked;
+  runtime::log_line("descriptors are few: serving with fewer pollers");
+  return possible;
 }
 
 }  // namespace
@@ -142,14 +172,11 @@ int run_with(const std::function<Handler()>& make_handler, const Options& option
   }
   Pollers pollers;
   pollers.push_back(std::make_unique<Poller>(*endpoint, kUserAgent));
-  Client& first = pollers.front()->client();
-  const std::optional<Handler> handler = make(first, make_handler);
+  const std::optional<Handler> handler = make(pollers.front()->client(), make_handler);
   if (!handler) return kExitFailed;
-  if (const int status = pass_snapshot(first, options); status != 0) return status;
-
-  const std::int64_t asked =
-      options.concurrent ? runtime::parse_decimal(runtime::variable_text(variable::kMaxConcurrency), kPollersMax) : 1;
-  while (static_cast<std::int64_t>(pollers.size()) < asked) {
+  if (const auto status = pass_snapshot(pollers, options)) return *status;
+  const std::int64_t wanted = pollers_wanted(options);
+  while (static_cast<std::int64_t>(pollers.size()) < wanted) {
     pollers.push_back(std::make_unique<Poller>(*endpoint, kUserAgent));
   }
   return serve(pollers, *handler, options);

@@ -1,6 +1,7 @@
 // What run() does beyond calling a handler: streams, several invocations at once, signals, snapshots, stacks, nested errors.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -298,6 +299,91 @@ TEST_F(Serving, AnswersARunningInvocationBeforeItShutsDown) {
   EXPECT_EQ(order, "handler hook");
 }
 
+// It has the library's handler of the signal, and nobody who would act on it.
+TEST_F(Serving, AForkOfTheHandlerEndsOnATerminationSignalAsEver) {
+  bool shut_down = false;
+  start_plain(
+      [&](const Event&, const Context&) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+          ::alarm(10);
+          while (true) ::pause();
+        }
+        int status = 0;
+        ::kill(child, SIGTERM);
+        ::waitpid(child, &status, 0);
+        return Response::success(std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+      },
+      {.on_shutdown = [&](std::chrono::milliseconds) { shut_down = true; }});
+  EXPECT_EQ(invoke().body, std::to_string(SIGTERM));
+  EXPECT_EQ(invoke().body, std::to_string(SIGTERM));
+  EXPECT_EQ(finish(), 1);
+  EXPECT_FALSE(shut_down);
+  EXPECT_EQ(server_.connections(), 1);
+}
+
+// Whatever is thrown, by what() too.
+struct Speechless : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
+TEST_F(Serving, ReportsAnExceptionThatSaysNothing) {
+  start_plain([](const Event& event, const Context&) -> Response {
+    if (event.body == "[]") throw static_cast<const char*>(nullptr);
+    throw Speechless();
+  });
+  EXPECT_EQ(invoke().body,
+            R"({"errorMessage":"","errorType":"ogni::(anonymous namespace)::Speechless","stackTrace":[]})");
+  EXPECT_EQ(invoke("[]").body, R"({"errorMessage":"","errorType":"char const*","stackTrace":[]})");
+  EXPECT_EQ(finish(), 1);
+}
+
+class XrayCauses : public Serving {
+ protected:
+  std::string cause(std::string_view trace, std::string_view event = "{}") {
+    EXPECT_TRUE(server_.read());
+    server_.send_event("id-1", event, "Lambda-Runtime-Trace-Id: " + std::string(trace) + "\r\n");
+    const auto answer = server_.read().value_or(TestServer::Request{});
+    EXPECT_EQ(answer.line(), "POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1");
+    server_.send_status("202 Accepted");
+    return answer.field("Lambda-Runtime-Function-XRay-Error-Cause");
+  }
+};
+
+TEST_F(XrayCauses, ComeWithTheErrorsOfTracedInvocations) {
+  start([](const Event& event, const Context&, ResponseStream&) {
+    if (event.body == "[]") throw std::runtime_error("plain");
+    try {
+      throw std::out_of_range("inner");
+    } catch (...) {
+      std::throw_with_nested(std::runtime_error("outer"));
+    }
+  });
+  EXPECT_EQ(cause("Root=1-a;Sampled=0"), "");
+  const std::string nested = cause("Root=1-a;Parent=b;Sampled=1");
+  EXPECT_TRUE(
+      nested.starts_with(R"({"exceptions":[{"message":"outer","type":"std::runtime_error","stack":[]},)"
+                         R"({"message":"inner","type":"std::out_of_range","stack":[]}],"working_directory":"/)"))
+      << nested;
+  EXPECT_TRUE(cause("Root=1-a", "[]").starts_with(R"({"exceptions":[{"message":"plain",)"));
+  EXPECT_EQ(finish(), 1);
+}
+
+TEST_F(XrayCauses, ComeWithTheFailureOfAHandlerAndOfTheInitialisation) {
+  start_plain([](const Event&, const Context&) { return Response::failure("Order.Empty", "m", {"f at a.cpp:1"}); });
+  EXPECT_TRUE(
+      cause("Root=1-a;Sampled=1")
+          .starts_with(R"({"exceptions":[{"message":"m","type":"Order.Empty","stack":[{"label":"f at a.cpp:1"}]}])"));
+  EXPECT_EQ(finish(), 1);
+  runtime_ = std::thread([this] { status_ = run_with([]() -> Handler { throw std::runtime_error("no"); }); });
+  const auto report = server_.read().value_or(TestServer::Request{});
+  server_.send_status("202 Accepted");
+  runtime_.join();
+  EXPECT_EQ(report.line(), "POST /2018-06-01/runtime/init/error HTTP/1.1");
+  EXPECT_TRUE(
+      report.field("Lambda-Runtime-Function-XRay-Error-Cause").starts_with(R"({"exceptions":[{"message":"no",)"));
+}
+
 class Snapshots : public Serving {
  protected:
   void SetUp() override {
@@ -320,6 +406,20 @@ TEST_F(Snapshots, RunTheHooksOnEitherSide) {
   EXPECT_EQ(invoke("[1]").body, "[1]");
   EXPECT_EQ(after, 1);
   EXPECT_EQ(finish(), 1);
+}
+
+TEST_F(Snapshots, EndWithTheShutdownHookWhereTheSignalComesBeforeTheRestore) {
+  int hooks = 0;
+  start_plain(echo,
+              {.on_shutdown = [&](std::chrono::milliseconds) { ++hooks; }, .after_restore = [&] { hooks = 100; }});
+  ASSERT_TRUE(server_.wait_for("\r\n\r\n"));
+  ::kill(::getpid(), SIGTERM);
+  runtime_.join();
+  EXPECT_EQ(status_, 0);
+  EXPECT_EQ(hooks, 1);
+  struct sigaction action = {};
+  ::sigaction(SIGTERM, nullptr, &action);
+  EXPECT_EQ(action.sa_handler, SIG_DFL) << "as before";
 }
 
 TEST_F(Snapshots, EndWith64WhenTheHookBeforeFails) {

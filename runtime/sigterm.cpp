@@ -2,6 +2,9 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 namespace ogni::runtime {
 namespace {
@@ -11,8 +14,21 @@ Client* const* caught_clients = nullptr;
 std::size_t caught_count = 0;
 int handlers_running = 0;
 struct sigaction former_action;
+pid_t owner = 0;
+
+// What the author has forked has this handler too, and sockets of ours, but nobody there who would end the process.
+void end_as_before() {
+  const int error = errno;
+  ::sigaction(SIGTERM, &former_action, nullptr);
+  ::raise(SIGTERM);
+  errno = error;
+}
 
 void on_sigterm(int) {
+  if (::getpid() != owner) {
+    end_as_before();
+    return;
+  }
   __atomic_add_fetch(&handlers_running, 1, __ATOMIC_SEQ_CST);
   Client* const* clients = __atomic_load_n(&caught_clients, __ATOMIC_SEQ_CST);
   const std::size_t count = clients == nullptr ? 0 : __atomic_load_n(&caught_count, __ATOMIC_SEQ_CST);
@@ -28,6 +44,7 @@ bool catch_sigterm(Client* const* clients, std::size_t count) {
     return nobody == clients;
   }
   __atomic_store_n(&caught_count, count, __ATOMIC_SEQ_CST);
+  owner = ::getpid();
   struct sigaction action = {};
   action.sa_handler = on_sigterm;
   action.sa_flags = SA_RESTART;  // the author's own calls are not to fail
