@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "ogni/runtime.h"
 #include "runtime/client.h"
 #include "runtime/test_server.h"
 
@@ -305,6 +306,31 @@ TEST_F(Faults, OfAllocationAreImpossibleWhenWarm) {
   }
   EXPECT_EQ(allocations, after_first) << "by malloc, and so by new as well";
   EXPECT_GT(after_first, 0U) << "they are counted";
+  platform.join();
+}
+
+TEST_F(Faults, OfAllocationAreImpossibleWhenWarmInCAsWell) {
+  if (!OGNI_COUNTS_ALLOCATIONS) GTEST_SKIP() << "the sanitizer has its own malloc";
+  ::unsetenv("AWS_LAMBDA_MAX_CONCURRENCY");
+  std::thread platform([this] {
+    for (int i = 0; i < 50; ++i) {
+      server_.read();
+      server_.send_event("id-1", R"({"name":"World"})", "Lambda-Runtime-Trace-Id: Root=1-a\r\n");
+      server_.read();
+      server_.send_status("202 Accepted");
+    }
+  });
+  ogni_runtime* runtime = ogni_open(server_.address().c_str(), nullptr);
+  std::size_t after_first = 0;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(ogni_next(runtime), OGNI_OK);
+    std::size_t bytes = 0;
+    const char* event = ogni_event(runtime, &bytes);
+    ASSERT_EQ(ogni_respond(runtime, event, bytes, nullptr), OGNI_OK);
+    if (i == 0) after_first = allocations;
+  }
+  EXPECT_EQ(allocations, after_first);
+  ogni_close(runtime);
   platform.join();
 }
 

@@ -232,6 +232,26 @@ TEST(Events, OfARepeatedNameTheLastCounts) {
   EXPECT_EQ(to_json(event), R"({"id":"b","source":null})");
 }
 
+// In time that grows with their number, not with its square.
+TEST(Events, OfVeryManyMembersOfAnyNamesTheLastOfEachCounts) {
+  constexpr int kMembers = 200'000;
+  std::string known = "{";
+  std::string unknown = "{";
+  std::string names = "{\"headers\":{";
+  for (int i = 0; i < kMembers; ++i) {
+    const std::string number = std::to_string(i);
+    known += "\"id\":\"" + number + "\",\"source\":null,";
+    unknown += "\"new\":" + number + ",";
+    names += "\"x\":\"" + number + "\",\"x" + number + "\":\"\",";
+  }
+  const auto event = parse<EventBridgeEvent>(known + "\"id\":\"last\"}");
+  EXPECT_EQ(event.id, "last");
+  EXPECT_EQ(to_json(event), R"({"id":"last","source":null})");
+  const std::string other = unknown + "\"new\":0}";
+  EXPECT_EQ(to_json(parse<EventBridgeEvent>(other)), other) << "kept as they came";
+  EXPECT_EQ(parse<AlbRequest>(names + "\"x\":\"last\"}}").headers.at("x"), "last");
+}
+
 TEST(Events, AWrongTypeIsNamedByItsPath) {
   EXPECT_EQ(refusal<SqsEvent>(R"({"Records":[{"body":7}]})"), "Records[0].body: a string is expected, not a number");
   EXPECT_EQ(refusal<SqsEvent>(R"({"Records":{}})"), "Records: an array is expected, not an object");
