@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "protocol/runtime_api.h"
+#include "runtime/base64.h"
 #include "runtime/client.h"
 #include "runtime/http_writer.h"
 #include "runtime/report.h"

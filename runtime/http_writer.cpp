@@ -48,18 +48,4 @@ void RequestWriter::end_with_body(std::size_t bytes) {
 
 void RequestWriter::end() { out_.append("\r\n"); }
 
-void append_base64(Buffer& out, std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t at) -> unsigned {
-      return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0;
-    };
-    const unsigned group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    const char digits[4] = {kDigits[group >> 18], kDigits[group >> 12 & 63],
-                            i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=',
-                            i + 2 < bytes.size() ? kDigits[group & 63] : '='};
-    out.append({digits, 4});
-  }
-}
-
 }  // namespace ogni::runtime

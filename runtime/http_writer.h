@@ -30,7 +30,4 @@ class RequestWriter {
 // "Name: value" and its end of line. Nothing for an empty value.
 void append_field(Buffer& out, std::string_view name, std::string_view value);
 
-// RFC 4648, with padding.
-void append_base64(Buffer& out, std::string_view bytes);
-
 }  // namespace ogni::runtime

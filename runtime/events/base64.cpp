@@ -3,17 +3,18 @@
 #include <array>
 #include <cstdint>
 
+#include "runtime/base64.h"
+
 namespace ogni::events {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t kNone = 255;
 
 constexpr std::array<std::uint8_t, 256> reverse_alphabet() {
   std::array<std::uint8_t, 256> table{};
   table.fill(kNone);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
-    table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < runtime::kBase64Digits.size(); ++i)
+    table[static_cast<unsigned char>(runtime::kBase64Digits[i])] = static_cast<std::uint8_t>(i);
   return table;
 }
 constexpr std::array<std::uint8_t, 256> kValues = reverse_alphabet();
@@ -23,16 +24,7 @@ constexpr std::array<std::uint8_t, 256> kValues = reverse_alphabet();
 std::string base64_encode(std::string_view bytes) {
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
-  while (!bytes.empty()) {
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      bits = bits << 8 | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0);
-    out += kAlphabet[bits >> 18];
-    out += kAlphabet[bits >> 12 & 63];
-    out += bytes.size() > 1 ? kAlphabet[bits >> 6 & 63] : '=';
-    out += bytes.size() > 2 ? kAlphabet[bits & 63] : '=';
-    bytes.remove_prefix(bytes.size() < 3 ? bytes.size() : 3);
-  }
+  runtime::append_base64(out, bytes);
   return out;
 }
 

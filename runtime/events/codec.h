@@ -17,7 +17,7 @@
 #include "ogni/events/dynamodb.hpp"
 #include "runtime/events/base64.h"
 #include "runtime/events/json_writer.h"
-#include "runtime/events/utf8.h"
+#include "runtime/utf8.h"
 
 namespace ogni::events {
 
@@ -133,7 +133,7 @@ class Writer {
  private:
   void begin(std::string_view name);
   void put_body(const std::string& text, bool encoded) {
-    const bool as_base64 = encoded || !is_utf8(text);
+    const bool as_base64 = encoded || !runtime::is_utf8(text);
     always("body", as_base64 ? base64_encode(text) : text);
     always("isBase64Encoded", as_base64);
   }

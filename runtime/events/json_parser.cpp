@@ -1,5 +1,6 @@
 #include "ogni/json.hpp"
-#include "runtime/events/utf8.h"
+#include "runtime/events/json_writer.h"
+#include "runtime/utf8.h"
 
 namespace ogni::json {
 namespace {
@@ -127,7 +128,7 @@ class Parser {
         continue;
       }
       if (static_cast<unsigned char>(c) < 0x20) fail("a control character must be escaped");
-      const std::size_t bytes = events::utf8_sequence(text_.substr(at_));
+      const std::size_t bytes = runtime::utf8_sequence(text_.substr(at_));
       if (bytes == 0) fail("the string is not UTF-8");
       out.append(text_, at_, bytes);
       at_ += bytes;
@@ -149,23 +150,23 @@ class Parser {
   }
 
   void unicode(std::string& out) {
-    constexpr unsigned long kReplacement = 0xFFFD;
-    const unsigned long first = four_digits();
+    constexpr std::uint32_t kReplacement = 0xFFFD;
+    const std::uint32_t first = four_digits();
     if (first >= 0xD800 && first < 0xDC00 && text_.substr(at_, 2) == "\\u") {
       const std::size_t before = at_;
       at_ += 2;
-      const unsigned long second = four_digits();
+      const std::uint32_t second = four_digits();
       if (second >= 0xDC00 && second < 0xE000) {
-        events::append_utf8(out, 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00));
+        runtime::append_utf8(out, 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00));
         return;
       }
       at_ = before;
     }
-    events::append_utf8(out, first >= 0xD800 && first < 0xE000 ? kReplacement : first);
+    runtime::append_utf8(out, first >= 0xD800 && first < 0xE000 ? kReplacement : first);
   }
 
-  unsigned long four_digits() {
-    unsigned long code = 0;
+  std::uint32_t four_digits() {
+    std::uint32_t code = 0;
     for (int i = 0; i < 4; ++i) {
       const char c = peek();
       const char low = static_cast<char>(c | 0x20);

@@ -1,6 +1,6 @@
 #include "runtime/events/json_writer.h"
 
-#include "runtime/events/utf8.h"
+#include "runtime/utf8.h"
 
 namespace ogni::events {
 namespace {
@@ -26,6 +26,13 @@ void append_escaped(std::string& out, char c) {
 
 }  // namespace
 
+std::size_t plain_prefix(std::string_view text) {
+  const auto is_plain = [](char c) { return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\'; };
+  std::size_t count = 0;
+  while (count < text.size() && is_plain(text[count])) ++count;
+  return count;
+}
+
 void append_json(std::string& out, std::string_view text) {
   out += '"';
   while (true) {
@@ -33,7 +40,7 @@ void append_json(std::string& out, std::string_view text) {
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);
     if (text.empty()) break;
-    const std::size_t bytes = utf8_sequence(text);
+    const std::size_t bytes = runtime::utf8_sequence(text);
     if (bytes == 1) {
       append_escaped(out, text.front());
     } else if (bytes == 0) {
