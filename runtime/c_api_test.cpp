@@ -33,7 +33,7 @@ class CApi : public testing::Test {
     platform_ = std::thread([this, script = std::move(script)] { script(server_); });
   }
   // One invocation, whose answer goes to `answer_`.
-  void platform_invokes(std::string event = "{}", std::string fields = {}) {
+  void platform_invokes(const std::string& event = "{}", const std::string& fields = {}) {
     platform([this, event, fields](TestServer& server) {
       server.read();
       server.send_event("id-1", event, fields);

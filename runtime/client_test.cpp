@@ -6,27 +6,16 @@
 #include <string>
 #include <thread>
 
-#include "runtime/test_server.h"
+#include "runtime/test_fixtures.h"
 
 namespace ogni::runtime {
 namespace {
 
 using Answer = Client::Answer;
 
-// The server's side runs beside the test until it has said all.
-class ClientTest : public testing::Test {
+class ClientTest : public PlatformTest {
  protected:
-  void SetUp() override { ASSERT_TRUE(server_.ok()); }
-  void TearDown() override {
-    if (platform_.joinable()) platform_.join();
-  }
-  void platform(std::function<void(TestServer&)> script) {
-    platform_ = std::thread([this, script = std::move(script)] { script(server_); });
-  }
   Client client() { return Client(*parse_endpoint(server_.address()), "test"); }
-
-  TestServer server_;
-  std::thread platform_;
 };
 
 TEST(Endpoint, TakesAddressesWithAPortAndNothingElse) {

@@ -12,26 +12,14 @@
 
 #include "ogni/runtime.h"
 #include "runtime/client.h"
-#include "runtime/test_server.h"
+#include "runtime/test_fixtures.h"
 
 namespace ogni::runtime {
 namespace {
 
 using Answer = Client::Answer;
 
-class Hostile : public testing::Test {
- protected:
-  void SetUp() override { ASSERT_TRUE(server_.ok()); }
-  void TearDown() override {
-    if (platform_.joinable()) platform_.join();
-  }
-  void platform(std::function<void(TestServer&)> script) {
-    platform_ = std::thread([this, script = std::move(script)] { script(server_); });
-  }
-
-  TestServer server_;
-  std::thread platform_;
-};
+class Hostile : public PlatformTest {};
 
 const std::string kOk = "HTTP/1.1 200 OK\r\n";
 const std::string kId = "Lambda-Runtime-Aws-Request-Id: id\r\n";

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "runtime/json_text.h"
-#include "runtime/test_server.h"
+#include "runtime/test_fixtures.h"
 #include "runtime/trace_variable.h"
 
 namespace {
@@ -46,42 +46,19 @@ struct BadOrder : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Runs a handler on a thread against the test's server; the server ends it with a 500.
-class RuntimeTest : public testing::Test {
+class RuntimeTest : public runtime::FunctionTest {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(server_.ok());
-    ::setenv("AWS_LAMBDA_RUNTIME_API", server_.address().c_str(), 1);
+    FunctionTest::SetUp();
     ::setenv("AWS_LAMBDA_FUNCTION_NAME", "greeter", 1);
     ::setenv("AWS_LAMBDA_FUNCTION_VERSION", "7", 1);
     ::setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256", 1);
     ::setenv("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/greeter", 1);
     ::setenv("AWS_LAMBDA_LOG_STREAM_NAME", "stream", 1);
   }
-  void TearDown() override {
-    if (runtime_.joinable()) runtime_.join();
-  }
   void start(Handler handler) {
-    runtime_ = std::thread([this, handler = std::move(handler)] { status_ = run(handler); });
+    start_program([handler = std::move(handler)] { return run(handler); });
   }
-  // One invocation, as seen by the platform.
-  TestServer::Request invoke(std::string_view event, std::string_view fields = {}) {
-    if (!server_.read()) return {};
-    server_.send_event("id-1", event, fields);
-    auto answer = server_.read();
-    server_.send_status("202 Accepted");
-    return answer.value_or(TestServer::Request{});
-  }
-  int finish() {
-    server_.read();
-    server_.send_status("500 Internal Server Error");
-    runtime_.join();
-    return status_;
-  }
-
-  TestServer server_;
-  std::thread runtime_;
-  int status_ = -1;
 };
 
 TEST_F(RuntimeTest, CallsTheHandlerWithEventAndContext) {

@@ -17,7 +17,7 @@
 #include "ogni/log.hpp"
 #include "ogni/runtime.hpp"
 #include "runtime/report.h"
-#include "runtime/test_server.h"
+#include "runtime/test_fixtures.h"
 #include "runtime/trace_variable.h"
 
 namespace ogni {
@@ -28,42 +28,19 @@ using namespace std::chrono_literals;
 
 constexpr auto kDeadline = 10s;
 
-class Serving : public testing::Test {
+class Serving : public runtime::FunctionTest {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(server_.ok());
-    ::setenv("AWS_LAMBDA_RUNTIME_API", server_.address().c_str(), 1);
-  }
   void TearDown() override {
-    if (runtime_.joinable()) runtime_.join();
+    FunctionTest::TearDown();
     for (const char* name : {"AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_INITIALIZATION_TYPE"}) ::unsetenv(name);
   }
   void start(StreamHandler handler, Options options = {}) {
-    runtime_ = std::thread([this, handler = std::move(handler), options = std::move(options)] {
-      status_ = run_streaming(handler, options);
-    });
+    start_program(
+        [handler = std::move(handler), options = std::move(options)] { return run_streaming(handler, options); });
   }
   void start_plain(Handler handler, Options options = {}) {
-    runtime_ = std::thread(
-        [this, handler = std::move(handler), options = std::move(options)] { status_ = run(handler, options); });
+    start_program([handler = std::move(handler), options = std::move(options)] { return run(handler, options); });
   }
-  TestServer::Request invoke(std::string_view event = "{}") {
-    if (!server_.read()) return {};
-    server_.send_event("id-1", event);
-    auto answer = server_.read();
-    server_.send_status("202 Accepted");
-    return answer.value_or(TestServer::Request{});
-  }
-  int finish() {
-    server_.read();
-    server_.send_status("500 Internal Server Error");
-    runtime_.join();
-    return status_;
-  }
-
-  TestServer server_;
-  std::thread runtime_;
-  int status_ = -1;
 };
 
 TEST(EventTest, KnowsJsonByItsContentType) {
@@ -341,11 +318,8 @@ TEST_F(Serving, ReportsAnExceptionThatSaysNothing) {
 class XrayCauses : public Serving {
  protected:
   std::string cause(std::string_view trace, std::string_view event = "{}") {
-    EXPECT_TRUE(server_.read());
-    server_.send_event("id-1", event, "Lambda-Runtime-Trace-Id: " + std::string(trace) + "\r\n");
-    const auto answer = server_.read().value_or(TestServer::Request{});
+    const auto answer = invoke(event, "Lambda-Runtime-Trace-Id: " + std::string(trace) + "\r\n");
     EXPECT_EQ(answer.line(), "POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1");
-    server_.send_status("202 Accepted");
     return answer.field("Lambda-Runtime-Function-XRay-Error-Cause");
   }
 };
@@ -375,7 +349,7 @@ TEST_F(XrayCauses, ComeWithTheFailureOfAHandlerAndOfTheInitialisation) {
       cause("Root=1-a;Sampled=1")
           .starts_with(R"({"exceptions":[{"message":"m","type":"Order.Empty","stack":[{"label":"f at a.cpp:1"}]}])"));
   EXPECT_EQ(finish(), 1);
-  runtime_ = std::thread([this] { status_ = run_with([]() -> Handler { throw std::runtime_error("no"); }); });
+  start_program([] { return run_with([]() -> Handler { throw std::runtime_error("no"); }); });
   const auto report = server_.read().value_or(TestServer::Request{});
   server_.send_status("202 Accepted");
   runtime_.join();

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "runtime/client.h"
-#include "runtime/test_server.h"
+#include "runtime/test_fixtures.h"
 
 namespace {
 
@@ -67,15 +67,11 @@ namespace {
 
 using Answer = Client::Answer;
 
-class Waits : public testing::Test {
+class Waits : public PlatformTest {
  protected:
-  void SetUp() override { ASSERT_TRUE(server_.ok()); }
   void TearDown() override {
     watch = nullptr;
-    if (platform_.joinable()) platform_.join();
-  }
-  void platform(std::function<void(TestServer&)> script) {
-    platform_ = std::thread([this, script = std::move(script)] { script(server_); });
+    PlatformTest::TearDown();
   }
   static std::size_t bytes_within(const std::vector<Watch::Piece>& pieces, std::string_view place) {
     std::size_t bytes = 0;
@@ -91,8 +87,6 @@ class Waits : public testing::Test {
     return bytes;
   }
 
-  TestServer server_;
-  std::thread platform_;
   Watch seen_;
 };
 
