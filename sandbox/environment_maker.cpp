@@ -240,7 +240,7 @@ Result<void> EnvironmentMaker::open_way_out(const BlankEnvironment& blank) {
 
 Result<EnvironmentMaker::Made> EnvironmentMaker::make(const Waiting& asked, std::optional<TmpDisk> disk) {
   auto blank = blanks_.take();
-  auto furnished = blank ? furnish(*blank, asked, disk) : failure(std::move(blank).error());
+  auto furnished = blank ? furnish(*blank, asked, disk) : failure(blank.error());
   if (!furnished) {
     Error error = blank ? last_words(*blank, std::move(furnished).error()) : std::move(furnished).error();
     if (blank) blanks_.discard(std::move(*blank));
