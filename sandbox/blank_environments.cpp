@@ -90,6 +90,9 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, std::uint32_t slot
   blank.log = std::move(log->read);
   if (walled) {
     if (auto mapped = map_environment_ids(blank.init.pid, uid_of(slot), gid_of(slot)); !mapped) return mapped;
+    auto root = mounts_->take_root();
+    if (!root) return failure(std::move(root).error());
+    return send_begin(blank.lifeline.get(), *root, options_.shared_memory_bytes);
   }
   return send_begin(blank.lifeline.get());
 }

@@ -1,4 +1,4 @@
-// Environments without a function yet: namespaces, control group, /proc, the listening socket and the ends of every channel
+// Environments without a function yet: namespaces, control group, root, the listening socket and the ends of every channel
 // do not depend on it. Made ahead of demand, so that a cold start is mounts and an exec; or at once, when there is none.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "sandbox/init.h"
 #include "sandbox/kernel.h"
 #include "sandbox/launcher.h"
+#include "sandbox/mount_namespaces.h"
 #include "sandbox/system_call_filter.h"
 
 namespace ogni::sandbox {
@@ -39,10 +40,13 @@ class [[nodiscard]] BlankEnvironments {
     bool is_root = false;
     uid_t first_uid = 0;
     ProcessIds process;
+    std::uint64_t shared_memory_bytes = 0;
   };
   explicit BlankEnvironments(const Options& options) : options_(options) {}
 
   void use(SystemCallFilter filter) { filter_ = std::move(filter); }
+  // Where roots are taken from; `mounts` outlives this object.
+  void use(MountNamespaces& mounts) { mounts_ = &mounts; }
   // A cgroup for each; `cgroups` outlives this object.
   void use(EnvironmentCgroups& cgroups) { cgroups_ = &cgroups; }
 
@@ -72,6 +76,7 @@ class [[nodiscard]] BlankEnvironments {
 
   Options options_;
   SystemCallFilter filter_;
+  MountNamespaces* mounts_ = nullptr;
   EnvironmentCgroups* cgroups_ = nullptr;
   std::deque<BlankEnvironment> kept_;
   std::vector<std::uint32_t> free_slots_;

@@ -56,11 +56,13 @@ std::uint64_t tmp_bytes_of(const wire::MakeEnvironment& request) {
 // Why the init ended, if that is what went wrong.
 Error last_words(const BlankEnvironment& blank, Error error) {
   if (error.code() != ErrorCode::kUnavailable) return error;
-  auto message = receive_message(blank.control.get(), wire::kRequestBytesMax);
-  if (!message) return error;
-  auto event = wire::decode_event(*message);
-  if (!event || !std::holds_alternative<Failed>(*event)) return error;
-  return {ErrorCode::kUnavailable, std::get<Failed>(*event).message};
+  while (auto message = receive_message(blank.control.get(), wire::kRequestBytesMax)) {
+    auto event = wire::decode_event(*message);
+    if (event && std::holds_alternative<Failed>(*event)) {
+      return {ErrorCode::kUnavailable, std::get<Failed>(*event).message};
+    }
+  }
+  return error;
 }
 
 std::size_t disks_kept(std::uint64_t bytes) { return bytes == kTmpBytesDefault ? kDisksKept : kOtherDisksKept; }
@@ -73,7 +75,8 @@ EnvironmentMaker::EnvironmentMaker(const LauncherOptions& options, Fd happened)
       blanks_({.strength = options.strength,
                .is_root = ::geteuid() == 0,
                .first_uid = options.first_uid,
-               .process = options.process}) {
+               .process = options.process,
+               .shared_memory_bytes = options.shared_memory_bytes}) {
   options_.blank_environments = std::min(options_.blank_environments, kBlanksMax);
 }
 
@@ -114,7 +117,8 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   blanks_.use(std::move(*filter));
   auto mounts = MountNamespaces::create(options_.shared_memory_bytes != 0);
   if (!mounts) return failure(std::move(mounts).error());
-  mounts_.emplace(std::move(*mounts));
+  mounts_ = std::make_unique<MountNamespaces>(std::move(*mounts));
+  blanks_.use(*mounts_);
   if (is_root) Egress::sweep(options_.tag, mounts_->host());
 
   if (!is_root) {
@@ -224,8 +228,7 @@ Result<void> EnvironmentMaker::furnish(BlankEnvironment& blank, const Waiting& a
     if (!tmp) return failure(std::move(tmp).error().within("/tmp"));
     trees->tmp = std::move(*tmp);
   }
-  return send_trees(blank.lifeline.get(), *trees,
-                    {.tmp_bytes = tmp_bytes_of(request), .shared_memory_bytes = options_.shared_memory_bytes});
+  return send_trees(blank.lifeline.get(), *trees, tmp_bytes_of(request));
 }
 
 Result<void> EnvironmentMaker::open_way_out(const BlankEnvironment& blank) {

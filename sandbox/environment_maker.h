@@ -117,8 +117,8 @@ class EnvironmentMaker {
   bool is_root_ = ::geteuid() == 0;  // before the user namespace of an ordinary user, where everybody is
   std::optional<Egress> egress_;     // since the first environment that wanted it
   std::size_t environments_max_ = kEnvironmentsMax;
-  std::optional<MountNamespaces> mounts_;
-  // On the heap: the blank environments refer to it.
+  // On the heap: the blank environments refer to both.
+  std::unique_ptr<MountNamespaces> mounts_;
   std::unique_ptr<EnvironmentCgroups> cgroups_;
   BlankEnvironments blanks_;
   bool blanks_fail_ = false;

@@ -76,31 +76,37 @@ Result<Fd> make_proc() {
   return proc;
 }
 
-Result<void> become_environment_root(const Trees& trees, const Fd& proc, const Sizes& sizes) {
-  if (auto ok = attach_tree(trees.root.get(), AT_FDCWD, "/root"); !ok) return ok;
+Result<void> become_environment_root(const Fd& root, const Fd& proc, std::uint64_t shared_memory_bytes) {
+  if (auto ok = attach_tree(root.get(), AT_FDCWD, "/root"); !ok) return ok;
   if (::chdir("/root") != 0) return failure(Error::from_errno("chdir to the environment's root"));
-  auto tmp = trees.tmp ? Result<Fd>(Fd()) : make_tmp(sizes.tmp_bytes);
+  if (auto ok = attach_tree(proc.get(), AT_FDCWD, "proc"); !ok) return ok;
+  if (shared_memory_bytes != 0) {
+    auto shared_memory = make_tmp(shared_memory_bytes);
+    if (!shared_memory) return failure(std::move(shared_memory).error());
+    if (auto ok = attach_tree(shared_memory->get(), AT_FDCWD, "dev/shm"); !ok) return ok;
+  }
+  return pivot_to_working_directory();
+}
+
+Result<void> furnish_root(const Trees& trees, std::uint64_t tmp_bytes) {
+  auto tmp = trees.tmp ? Result<Fd>(Fd()) : make_tmp(tmp_bytes);
   if (!tmp) return failure(std::move(tmp).error());
-  auto shared_memory = sizes.shared_memory_bytes != 0 ? make_tmp(sizes.shared_memory_bytes) : Result<Fd>(Fd());
-  if (!shared_memory) return failure(std::move(shared_memory).error());
   struct Place {
     const Fd& tree;
     const char* path;
   };
   const std::array places = {
-      Place{trees.task, "var/task"},
-      Place{trees.runtime, "var/runtime"},
-      Place{trees.opt, "opt"},
-      Place{trees.tmp ? trees.tmp : *tmp, "tmp"},
-      Place{*shared_memory, "dev/shm"},
-      Place{proc, "proc"},
-      Place{trees.name_servers, "etc/resolv.conf"},
+      Place{trees.task, "/var/task"},
+      Place{trees.runtime, "/var/runtime"},
+      Place{trees.opt, "/opt"},
+      Place{trees.tmp ? trees.tmp : *tmp, "/tmp"},
+      Place{trees.name_servers, "/etc/resolv.conf"},
   };
   for (const Place& place : places) {
     if (!place.tree) continue;
     if (auto ok = attach_tree(place.tree.get(), AT_FDCWD, place.path); !ok) return ok;
   }
-  return pivot_to_working_directory();
+  return {};
 }
 
 }  // namespace ogni::sandbox

@@ -14,8 +14,12 @@ namespace ogni::sandbox {
 // the kernel lets it.
 [[nodiscard]] Result<Fd> make_proc();
 
-// Makes the trees this process's whole file system: the root, /var/task, /var/runtime, /opt, a fresh /tmp
-// (and /dev/shm) of these sizes, and /proc. The caller is in its copy of the launcher's lean mount namespace.
-[[nodiscard]] Result<void> become_environment_root(const Trees& trees, const Fd& proc, const Sizes& sizes);
+// Makes `root` this process's whole file system, with /proc in it, and a fresh /dev/shm unless its size is 0. The caller is
+// in its copy of the launcher's lean mount namespace.
+[[nodiscard]] Result<void> become_environment_root(const Fd& root, const Fd& proc, std::uint64_t shared_memory_bytes);
+
+// Adds what the function has: /var/task, /var/runtime, /opt, and a /tmp, in memory and of this size if there is no tree for
+// it.
+[[nodiscard]] Result<void> furnish_root(const Trees& trees, std::uint64_t tmp_bytes);
 
 }  // namespace ogni::sandbox

@@ -47,8 +47,13 @@ constexpr const char* kHostname = "sandbox";
 constexpr int kKillAgainMs = 5;
 constexpr int kKillTriesMax = 2'000;
 
+struct Begin {
+  Fd root;
+  std::uint64_t shared_memory_bytes = 0;
+};
+
 struct TreesHeader {
-  Sizes sizes;
+  std::uint64_t tmp_bytes = 0;
   bool has_task = false;
   bool has_runtime = false;
   bool has_opt = false;
@@ -91,10 +96,14 @@ Result<void> silence_standard_descriptors() {
   return {};
 }
 
-Result<void> expect_begin() {
-  auto message = receive_message(kLifeline, 16);
-  if (!message) return failure(std::move(message).error());
-  return {};
+Result<Begin> receive_begin() {
+  Begin begin;
+  auto message = receive_message(kLifeline, sizeof begin.shared_memory_bytes);
+  if (!message) return failure(std::move(message).error().within("begin"));
+  std::memcpy(&begin.shared_memory_bytes, message->bytes.data(),
+              std::min(message->bytes.size(), sizeof begin.shared_memory_bytes));
+  if (!message->descriptors.empty()) begin.root = std::move(message->descriptors.front());
+  return begin;
 }
 
 Result<void> join_cgroup() {
@@ -106,9 +115,14 @@ Result<void> join_cgroup() {
   return {};
 }
 
-Result<std::pair<Trees, Sizes>> receive_trees() {
+struct Furniture {
+  Trees trees;
+  std::uint64_t tmp_bytes = 0;
+};
+
+Result<Furniture> receive_trees() {
   auto message = receive_message(kLifeline, sizeof(TreesHeader));
-  if (!message) return failure(std::move(message).error());
+  if (!message) return failure(std::move(message).error().within("trees"));
   TreesHeader header;
   std::memcpy(&header, message->bytes.data(), std::min(message->bytes.size(), sizeof header));
   Trees trees;
@@ -116,17 +130,18 @@ Result<std::pair<Trees, Sizes>> receive_trees() {
   const auto take = [&](bool there, Fd& tree) {
     if (there && next < message->descriptors.size()) tree = std::move(message->descriptors[next++]);
   };
-  take(true, trees.root);
   take(header.has_task, trees.task);
   take(header.has_runtime, trees.runtime);
   take(header.has_opt, trees.opt);
   take(header.has_tmp, trees.tmp);
   take(header.has_name_servers, trees.name_servers);
-  return std::pair(std::move(trees), header.sizes);
+  return Furniture{.trees = std::move(trees), .tmp_bytes = header.tmp_bytes};
 }
 
+// All that does not depend on the function.
 Result<Listener> set_up_namespaces() {
-  if (auto ok = expect_begin(); !ok) return failure(std::move(ok).error().within("begin"));
+  auto begin = receive_begin();
+  if (!begin) return failure(std::move(begin).error());
   if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
   // Only now, so that the cgroup joined is the root of what can be seen.
   if (::unshare(CLONE_NEWCGROUP) != 0) return failure(Error::from_errno("unshare cgroup namespace"));
@@ -140,17 +155,23 @@ Result<Listener> set_up_namespaces() {
   auto proc = make_proc();
   if (!proc) return failure(std::move(proc).error());
 
-  auto received = receive_trees();
-  if (!received) return failure(std::move(received).error().within("trees"));
-  const auto& [trees, sizes] = *received;
-  if (auto ok = become_environment_root(trees, *proc, sizes); !ok) return failure(std::move(ok).error());
+  if (auto ok = become_environment_root(begin->root, *proc, begin->shared_memory_bytes); !ok) {
+    return failure(std::move(ok).error());
+  }
   if (auto ok = silence_standard_descriptors(); !ok) return failure(std::move(ok).error());
-  if (auto ok = drop_privileges(); !ok) return failure(std::move(ok).error());
+  if (auto ok = bound_privileges(); !ok) return failure(std::move(ok).error());
   return listener;
 }
 
+Result<void> furnish() {
+  auto received = receive_trees();
+  if (!received) return failure(std::move(received).error());
+  if (auto ok = furnish_root(received->trees, received->tmp_bytes); !ok) return ok;
+  return drop_privileges();
+}
+
 Result<Listener> set_up_process(const ProcessIds& ids) {
-  if (auto ok = expect_begin(); !ok) return failure(std::move(ok).error().within("begin"));
+  if (auto begin = receive_begin(); !begin) return failure(std::move(begin).error());
   if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
   if (ids.uid != 0) {
     if (auto ok = become_user(ids.uid, ids.gid); !ok) return failure(std::move(ok).error());
@@ -172,7 +193,8 @@ void report(const Event& event, std::span<const int> descriptors = {}) {
 // Serves the control socket until either peer is gone. At most one program at a time.
 class Init {
  public:
-  Init(Strength strength, Fd children, const SystemCallFilter& filter, const InitDescriptors& given)
+  Init(Strength strength, Fd children, const SystemCallFilter& filter, const InitDescriptors& given,
+       std::optional<Forerunner> forerunner)
       : strength_(strength),
         reach_(strength == Strength::kNamespace ? Reach::kNamespace : Reach::kDescendants),
         children_(std::move(children)),
@@ -181,7 +203,8 @@ class Init {
         niceness_(given.niceness),
         memory_watch_(given.out_of_memory >= 0 ? kOutOfMemory : -1),
         memory_watch_is_event_(given.out_of_memory_is_event),
-        file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()) {}
+        file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()),
+        forerunner_(std::move(forerunner)) {}
 
   void run() {
     while (!over_) {
@@ -249,6 +272,7 @@ class Init {
         break;
       }
       max_rss_bytes_ = std::max(max_rss_bytes_, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
+      if (forerunner_ && pid == forerunner_->pid()) forerunner_.reset();
       if (pid == program_) {
         program_.reset();
         ended_ = status;
@@ -299,7 +323,9 @@ class Init {
       return;
     }
     const Walls walls{.system_calls = filter_, .files = file_wall_.get(), .freezer = freezer_, .niceness = niceness_};
-    auto started = start_program(program, strength_, kLog, walls);
+    auto forerunner = std::exchange(forerunner_, std::nullopt);
+    auto started = forerunner ? start_program(std::move(*forerunner), program, file_wall_.get())
+                              : start_program(program, strength_, kLog, walls);
     if (const pid_t* pid = std::get_if<pid_t>(&started)) {
       program_ = *pid;
       stopped_ = false;
@@ -334,6 +360,7 @@ class Init {
   bool out_of_memory_ = false;
   std::string memory_kills_ = "0";  // as memory.events last said
   const Fd file_wall_;
+  std::optional<Forerunner> forerunner_;  // until the first program
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed
   std::uint64_t max_rss_bytes_ = 0;
@@ -368,21 +395,38 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
   const std::array passed = {listener->socket.get()};
   report(Listening{.socket = Fd(), .port = listener->port}, passed);
   listener->socket.reset();
-  Init(strength, std::move(*children), filter, descriptors).run();
+  std::optional<Forerunner> forerunner;
+  if (strength == Strength::kNamespace) {
+    const Walls walls{.system_calls = filter,
+                      .files = -1,
+                      .freezer = descriptors.program_tasks >= 0 ? kProgramTasks : -1,
+                      .niceness = descriptors.niceness};
+    forerunner = Forerunner::make(kLog, walls);
+    if (auto furnished = furnish(); !furnished) {
+      report(Failed{.message = furnished.error().message()});
+      ::_exit(1);
+    }
+  }
+  Init(strength, std::move(*children), filter, descriptors, std::move(forerunner)).run();
   ::_exit(0);
 }
 
-Result<void> send_begin(int lifeline) { return send_message(lifeline, "b"); }
+Result<void> send_begin(int lifeline, const Fd& root, std::uint64_t shared_memory_bytes) {
+  const std::array descriptors = {root.get()};
+  return send_message(lifeline,
+                      std::string_view(reinterpret_cast<const char*>(&shared_memory_bytes), sizeof shared_memory_bytes),
+                      std::span(descriptors.data(), root ? 1U : 0U));
+}
 
-Result<void> send_trees(int lifeline, const Trees& trees, const Sizes& sizes) {
+Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes) {
   TreesHeader header;
-  header.sizes = sizes;
+  header.tmp_bytes = tmp_bytes;
   header.has_task = static_cast<bool>(trees.task);
   header.has_runtime = static_cast<bool>(trees.runtime);
   header.has_opt = static_cast<bool>(trees.opt);
   header.has_tmp = static_cast<bool>(trees.tmp);
   header.has_name_servers = static_cast<bool>(trees.name_servers);
-  std::vector<int> descriptors = {trees.root.get()};
+  std::vector<int> descriptors;
   for (const Fd* tree : {&trees.task, &trees.runtime, &trees.opt, &trees.tmp, &trees.name_servers}) {
     if (*tree) descriptors.push_back(tree->get());
   }

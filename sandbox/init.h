@@ -40,9 +40,9 @@ struct ProcessIds {
 [[noreturn]] void run_init(const InitDescriptors& descriptors, Strength strength, const ProcessIds& ids,
                            const SystemCallFilter& filter);
 
-// The launcher's words over the lifeline, two steps: that the init may begin (its ids are mapped), and what the
-// environment is made of. Between them an environment is blank: it can serve any function.
-[[nodiscard]] Result<void> send_begin(int lifeline);
-[[nodiscard]] Result<void> send_trees(int lifeline, const Trees& trees, const Sizes& sizes);
+// The launcher's words over the lifeline, two steps: that the init may begin (its ids are mapped), with its root in a
+// namespace, and what the function has. Between them an environment is blank: it can serve any function, and listens.
+[[nodiscard]] Result<void> send_begin(int lifeline, const Fd& root = {}, std::uint64_t shared_memory_bytes = 0);
+[[nodiscard]] Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes);
 
 }  // namespace ogni::sandbox

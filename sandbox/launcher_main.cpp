@@ -105,6 +105,17 @@ void answer(EnvironmentMaker& maker) {
   }
 }
 
+// The environment's next event.
+Result<Event> next_event(int control) {
+  if (!wait_readable(control, kTrialTimeMax)) return failure(ErrorCode::kTimedOut, "no sign of life");
+  auto message = receive_message(control, wire::kRequestBytesMax);
+  if (!message) return failure(std::move(message).error());
+  auto event = wire::decode_event(*message);
+  if (!event) return failure(ErrorCode::kInternal, "an event that is none");
+  if (const auto* failed = std::get_if<Failed>(&*event)) return failure(ErrorCode::kUnavailable, failed->message);
+  return std::move(*event);
+}
+
 // Makes one environment and sees it come up, so that a host that cannot is known before the first cold start.
 Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
   maker.ask({.id = kTrialId, .strength = strength}, {});
@@ -118,13 +129,14 @@ Result<void> try_one(EnvironmentMaker& maker, Strength strength) {
   if (answers.empty()) return failure(ErrorCode::kTimedOut, "no answer");
   auto& made = answers.front().made;
   if (!made) return failure(std::move(made).error());
-  if (!wait_readable(made->control.get(), kTrialTimeMax)) return failure(ErrorCode::kTimedOut, "no sign of life");
-  auto message = receive_message(made->control.get(), wire::kRequestBytesMax);
-  if (!message) return failure(std::move(message).error());
-  const auto event = wire::decode_event(*message);
-  if (!event) return failure(ErrorCode::kInternal, "an event that is none");
-  if (const auto* failed = std::get_if<Failed>(&*event)) return failure(ErrorCode::kUnavailable, failed->message);
-  return {};
+  // It listens before it has all its mounts, and measures after.
+  auto sent = send_message(made->control.get(), wire::encode(wire::Measure{}));
+  if (!sent) return sent;
+  for (;;) {
+    auto event = next_event(made->control.get());
+    if (!event) return failure(std::move(event).error());
+    if (std::holds_alternative<Measured>(*event)) return {};
+  }
 }
 
 // Until the daemon is gone.

@@ -78,12 +78,15 @@ Fd take_name_servers() {
   return {};
 }
 
-Result<Trees> MountNamespaces::take_trees_and_stray(const CodeDirectories& code) {
-  Trees trees;
+Result<Fd> MountNamespaces::take_root_and_stray() {
   if (auto entered = enter(template_root_); !entered) return failure(std::move(entered).error());
   auto root = clone_template_root();
   if (!root) return failure(std::move(root).error().within("root"));
-  trees.root = std::move(*root);
+  return root;
+}
+
+Result<Trees> MountNamespaces::take_trees_and_stray(const CodeDirectories& code) {
+  Trees trees;
   if (code.task < 0 && code.runtime < 0 && code.layers.empty() && !code.name_servers) return trees;
 
   if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
@@ -114,13 +117,19 @@ Result<Trees> MountNamespaces::take_trees_and_stray(const CodeDirectories& code)
   return trees;
 }
 
-Result<Trees> MountNamespaces::take_trees(const CodeDirectories& code) {
-  auto trees = take_trees_and_stray(code);
+template <typename Taken>
+Taken MountNamespaces::return_with(Taken taken) {
   if (auto back = enter(lean_); !back) {
     lost_ = true;
     return failure(std::move(back).error());
   }
-  return trees;
+  return taken;
+}
+
+Result<Fd> MountNamespaces::take_root() { return return_with(take_root_and_stray()); }
+
+Result<Trees> MountNamespaces::take_trees(const CodeDirectories& code) {
+  return return_with(take_trees_and_stray(code));
 }
 
 }  // namespace ogni::sandbox

@@ -23,20 +23,14 @@ struct CodeDirectories {
   bool name_servers = false;  // the host's /etc/resolv.conf, for an environment with a way out
 };
 
-// Detached trees, sealed read-only, ready to be attached by an init. Empty where there is none.
+// What a function's environment has besides its root: detached trees, sealed read-only, ready to be attached by an init.
+// Empty where there is none.
 struct Trees {
-  Fd root;
   Fd task;
   Fd runtime;
   Fd opt;
   Fd tmp;  // empty: the init makes one in memory
   Fd name_servers;
-};
-
-// Of what an environment has besides; in bytes. No /dev/shm if its size is 0.
-struct Sizes {
-  std::uint64_t tmp_bytes = 0;
-  std::uint64_t shared_memory_bytes = 0;
 };
 
 // Where in the lean root an environment finds what it covers parts of its /proc with.
@@ -49,8 +43,9 @@ class [[nodiscard]] MountNamespaces {
   // /dev/shm if `shared_memory`.
   [[nodiscard]] static Result<MountNamespaces> create(bool shared_memory);
 
-  // The trees of one environment. The caller is in the lean namespace before and after; if the way back fails it must
-  // not go on, which `lost()` tells.
+  // A detached tree to be the root of one environment; and what its function has in there. The caller is in the lean
+  // namespace before and after; if the way back fails it must not go on, which `lost()` tells.
+  [[nodiscard]] Result<Fd> take_root();
   [[nodiscard]] Result<Trees> take_trees(const CodeDirectories& code);
   bool lost() const { return lost_; }
   // Descriptor of the mirror of the host.
@@ -62,7 +57,10 @@ class [[nodiscard]] MountNamespaces {
         code_mounts_(std::move(code_mounts)),
         template_root_(std::move(template_root)),
         lean_(std::move(lean)) {}
+  Result<Fd> take_root_and_stray();
   Result<Trees> take_trees_and_stray(const CodeDirectories& code);
+  template <typename Taken>
+  Taken return_with(Taken taken);
 
   Fd host_;
   CodeMounts code_mounts_;  // live in host_

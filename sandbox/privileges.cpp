@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace ogni::sandbox {
 
 void leave_session_keyring() { ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr); }
@@ -17,17 +19,25 @@ Result<void> become_user(uid_t uid, gid_t gid) {
   return {};
 }
 
-Result<void> drop_privileges() {
+Result<void> bound_privileges() {
   for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
     // Refused to an ordinary user without a namespace of his own, who has no capability to begin with.
     if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno != EPERM) {
       return failure(Error::from_errno("drop capability"));
     }
   }
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure(Error::from_errno("no_new_privs"));
+  return {};
+}
+
+int give_up_capabilities() {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  if (::syscall(SYS_capset, &header, none) != 0) return failure(Error::from_errno("capset"));
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure(Error::from_errno("no_new_privs"));
+  return ::syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
+}
+
+Result<void> drop_privileges() {
+  if (const int error = give_up_capabilities(); error != 0) return failure(Error::from_errno("capset", error));
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failure(Error::from_errno("dumpable"));
   return {};
 }

@@ -15,7 +15,13 @@ void leave_session_keyring();
 // user namespace stay.
 [[nodiscard]] Result<void> become_user(uid_t uid, gid_t gid);
 
-// No capability in any set, none to be had by any program, no ptrace(2) or core of this process.
+// No program can have a capability any more; this process still does what it can.
+[[nodiscard]] Result<void> bound_privileges();
+
+// No capability in any set. Only a system call, so it may be called between fork and exec. Returns 0 or errno.
+int give_up_capabilities();
+
+// As above, and no ptrace(2) or core of this process. After bound_privileges().
 [[nodiscard]] Result<void> drop_privileges();
 
 }  // namespace ogni::sandbox
