@@ -1,10 +1,10 @@
 // The floor of a cold start: one process in new namespaces with a root of its own, and an exec; nothing else. Or, to
-// compare, any program that is started and waited for.
+// compare, any program that is started and waited for. AT_ONCE of them are on their way at the same time.
 //
-//   cold_floor RUNS bare PROGRAM          PROGRAM is static
-//   cold_floor RUNS spawn COMMAND...
+//   cold_floor RUNS AT_ONCE bare PROGRAM          PROGRAM is static
+//   cold_floor RUNS AT_ONCE spawn COMMAND...      a word "ID" becomes a name that no other run has
 //
-// Prints the sorted middle and the 99th part as JSON, in microseconds.
+// Prints the sorted middle and the 99th part as JSON, in microseconds, and how many were run a second.
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -85,32 +85,70 @@ bool run_bare(int program) {
 }
 
 bool run_spawned(char** command) {
+  static int runs = 0;
+  std::string id = "run-" + std::to_string(::getpid()) + "-" + std::to_string(++runs);
+  std::vector<char*> words;
+  for (char** word = command; *word != nullptr; ++word) {
+    words.push_back(*word == std::string_view("ID") ? id.data() : *word);
+  }
+  words.push_back(nullptr);
   pid_t pid = -1;
-  return ::posix_spawnp(&pid, command[0], nullptr, nullptr, command, environ) == 0 && wait_for(pid) == 0;
+  return ::posix_spawnp(&pid, words[0], nullptr, nullptr, words.data(), environ) == 0 && wait_for(pid) == 0;
+}
+
+double microseconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// One of those that run at the same time: says how long each took.
+int work(int runs, bool bare, char** words, int said) {
+  const int program = bare ? ::open(words[0], O_RDONLY | O_CLOEXEC) : -1;
+  for (int run = 0; run < runs; ++run) {
+    const auto begin = std::chrono::steady_clock::now();
+    if (!(bare ? run_bare(program) : run_spawned(words))) {
+      std::fprintf(stderr, "cold_floor: %s failed\n", words[0]);
+      return 1;
+    }
+    const double time = microseconds_since(begin);
+    if (::write(said, &time, sizeof time) != sizeof time) return 1;
+  }
+  return 0;
 }
 
 }  // namespace
 
 int main(int count, char** words) {
-  int runs = 0;
-  const std::string_view text = count > 1 ? words[1] : "";
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), runs);
-  const std::string_view kind = count > 3 ? words[2] : "";
-  if (parsed.ec != std::errc() || runs < 1 || runs > 100'000 || (kind != "bare" && kind != "spawn")) {
-    std::fputs("cold_floor RUNS bare PROGRAM | cold_floor RUNS spawn COMMAND...\n", stderr);
+  const auto number = [&](int place) {
+    int value = 0;
+    const std::string_view text = count > place ? words[place] : "";
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    return parsed.ec == std::errc() ? value : 0;
+  };
+  const int runs = number(1);
+  const int at_once = number(2);
+  const std::string_view kind = count > 4 ? words[3] : "";
+  if (runs < 1 || runs > 100'000 || at_once < 1 || at_once > 64 || (kind != "bare" && kind != "spawn")) {
+    std::fputs("cold_floor RUNS AT_ONCE bare PROGRAM | cold_floor RUNS AT_ONCE spawn COMMAND...\n", stderr);
     return 2;
   }
-  const int program = kind == "bare" ? ::open(words[3], O_RDONLY | O_CLOEXEC) : -1;
-  std::vector<double> times;
-  for (int run = 0; run < runs; ++run) {
-    const auto begin = std::chrono::steady_clock::now();
-    if (!(kind == "bare" ? run_bare(program) : run_spawned(words + 3))) {
-      std::fprintf(stderr, "cold_floor: %s failed\n", words[3]);
-      return 1;
-    }
-    times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+  int said[2];
+  if (::pipe2(said, O_CLOEXEC) != 0) return 1;
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<pid_t> workers;
+  for (int worker = 0; worker < at_once; ++worker) {
+    const int share = runs / at_once + (worker < runs % at_once ? 1 : 0);
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(work(share, kind == "bare", words + 4, said[1]));
+    if (pid > 0) workers.push_back(pid);
   }
+  ::close(said[1]);
+  std::vector<double> times;
+  for (double time = 0; ::read(said[0], &time, sizeof time) == sizeof time;) times.push_back(time);
+  const double total = microseconds_since(begin);
+  for (const pid_t pid : workers) wait_for(pid);
+  if (times.size() != static_cast<std::size_t>(runs)) return 1;
   std::ranges::sort(times);
-  std::printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", times[times.size() / 2], times[times.size() * 99 / 100]);
+  std::printf("{\"p50_us\": %.1f, \"p99_us\": %.1f, \"rate\": %.1f}\n", times[times.size() / 2],
+              times[times.size() * 99 / 100], runs / total * 1e6);
   return 0;
 }

@@ -183,8 +183,10 @@ class Table:
     def __init__(self):
         self.rows = []
 
-    def add(self, mode, name, value, unit, floor=None, target=None):
+    def add(self, mode, name, value, unit, floor=None, target=None, met=None):
         ratio = None if floor is None else value / floor
+        if met is not None:
+            target = f"{target}: {'met' if met else 'missed'}"
         self.rows.append(
             {"mode": mode, "name": name, "value": round(value, 2), "unit": unit, "ratio": ratio and round(ratio, 2), "target": target}
         )
@@ -192,16 +194,22 @@ class Table:
         print(f"  {name:<44} {value:>12,.1f} {unit:<5} {shown:<16} {target or ''}", flush=True)
 
 
-def measure_cold(table, mode, service, options, floor):
+def measure_cold(table, mode, service, options, others):
     for name, target in (("hello-cpp", "at most 4, toward 2"), ("hello-bash", None)):
         times, inits = [], []
         for index in range(options.cold):
             service.retire_environments(name, index)
             times.append(service.invoke(name)[0])
-        table.add(mode, f"cold start {name} p50", statistics.median(times), "ms", floor if target else None, target)
+        middle = statistics.median(times)
+        if target:
+            table.add(mode, f"cold start {name} p50", middle, "ms", others["floor"]["p50"] if "floor" in others else None,
+                      target, middle <= 4)
+            environments.compare_start(table, mode, middle, others)
+        else:
+            table.add(mode, f"cold start {name} p50", middle, "ms")
         table.add(mode, f"cold start {name} p99", percentile(times, 99), "ms")
         parts = service.cold_starts(name)[-options.cold:]
-        steps = ("launcher: namespaces and trees", "sandbox: mounts, network, socket", "exec and runtime's initialisation")
+        steps = ("launcher: trees, /tmp, limits", "sandbox: until it listens", "mounts, exec and runtime's initialisation")
         medians = [statistics.median(column) / 1000 for column in zip(*parts)]
         for step, median in zip(steps, medians):
             table.add(mode, f"  {step}", median, "ms")
@@ -272,7 +280,7 @@ def measure_mode(table, mode, prefix, options):
     table.add(mode, "floor, six messages, 64 connections", six64["rate"], "/s")
     table.add(mode, "floor, six messages, 1 MiB, p50", large["p50_us"], "us")
 
-    cold_floor = environments.measure_floor(table, mode, prefix, programs)
+    others = environments.measure_floor(table, mode, prefix, programs)
 
     data = pathlib.Path(tempfile.mkdtemp(prefix="ogni-bench-"))
     try:
@@ -302,12 +310,15 @@ def measure_mode(table, mode, prefix, options):
             echo = load(1, 1 << 20, max(10, options.requests // 50))
             table.add(mode, "1 MiB echo p50", echo["p50_us"], "us", large["p50_us"], "at most 1.5")
             table.add(mode, "daemon memory after load", service.rss_mb(), "MB")
-            measure_cold(table, mode, service, options, cold_floor)
+            measure_cold(table, mode, service, options, others)
             echo_zip = zip_of({"bootstrap": (examples / "hello-cpp/bootstrap").read_bytes()})
             before_kb = environments.available_kb()
             environments.measure_rate(table, mode, service, lambda name: service.create(name, echo_zip), options.density)
             environments.measure_density(table, mode, service, lambda: _tree(service._process.pid), before_kb,
                                          options.density)
+            with Service(options, prefix, data / "sustained", "--idle-timeout", "1") as another:
+                environments.measure_sustained(table, mode, another, lambda name: another.create(name, echo_zip),
+                                               options.sustained, others)
             tiny = zip_of({"bootstrap": TINY_BOOTSTRAP})
             for index in range(options.functions - 2):
                 service.create(f"function-{index}", tiny)
@@ -325,6 +336,7 @@ def main():
     parser.add_argument("--cold", type=int, default=30, help="cold starts of each function")
     parser.add_argument("--functions", type=int, default=1000, help="functions of the full catalogue")
     parser.add_argument("--density", type=int, default=1000, help="environments that exist at once")
+    parser.add_argument("--sustained", type=int, default=2000, help="cold starts while as many environments end")
     parser.add_argument("--isolation", help="passed on to the service")
     parser.add_argument("--mode", choices=["both", "pinned", "free"], default="both")
     parser.add_argument("--only", choices=["runtime", "sharing"],
