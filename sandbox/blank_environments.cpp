@@ -32,7 +32,8 @@ Result<Pipe> make_log(uid_t uid, gid_t gid) {
   Pipe pipe{.read = Fd(fds[0]), .write = Fd(fds[1])};
   // Only the reader must never wait; the two ends are two open files.
   if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl log"));
-  if (::fchown(pipe.write.get(), uid, gid) != 0) return failure(Error::from_errno("chown log"));
+  const bool is_own = uid == ::geteuid() && gid == ::getegid();  // an id that is not mapped cannot be given, even so
+  if (!is_own && ::fchown(pipe.write.get(), uid, gid) != 0) return failure(Error::from_errno("chown log"));
   return pipe;
 }
 
@@ -72,7 +73,10 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, std::uint32_t slot
   const EnvironmentCgroup& cgroup = blank.cgroup;
   const auto tasks = [&](std::size_t which) { return which < cgroup.tasks.size() ? cgroup.tasks[which].get() : -1; };
   auto init = fork_into(walled ? kNamespaces : 0, cgroup.clone_into ? cgroup.clone_into.get() : -1);
-  if (!init) return failure(std::move(init).error());
+  if (!init) {
+    const std::string hint = walled ? why_no_user_namespaces() : "";
+    return failure(hint.empty() ? std::move(init).error() : std::move(init).error().within("new namespaces" + hint));
+  }
   if (init->pid == 0) {
     run_init({.control = control->second.get(),
               .lifeline = lifeline->second.get(),

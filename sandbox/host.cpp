@@ -71,26 +71,6 @@ Result<void> own_overlay() {
   return {};
 }
 
-// A value that is not `fine` in a sysctl explains why user namespaces are refused.
-std::string user_namespace_hint() {
-  struct Switch {
-    const char* path;
-    std::string_view bad;
-    const char* words;
-  };
-  constexpr std::array switches = {
-      Switch{"/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces is 0"},
-      Switch{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone is 0"},
-      Switch{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-             "sysctl kernel.apparmor_restrict_unprivileged_userns is 1"},
-  };
-  for (const Switch& one : switches) {
-    const auto value = read_file(one.path, 64);
-    if (value && value->substr(0, value->find('\n')) == one.bad) return std::string(" (") + one.words + ")";
-  }
-  return "";
-}
-
 Finding find(std::string name, const Result<void>& attempt, std::string good_for, const std::string& hint = "") {
   return {.name = std::move(name),
           .available = attempt.has_value(),
@@ -175,7 +155,7 @@ HostReport probe_host(int program) {
   const auto nothing = [] { return Result<void>(); };
   report.findings.push_back(find("user namespaces", in_child(CLONE_NEWUSER, nothing),
                                  is_root() ? "each environment has a user of its own" : "environments without root",
-                                 user_namespace_hint()));
+                                 why_no_user_namespaces()));
   report.findings.push_back(
       find("network and process namespaces",
            in_child(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, nothing),
@@ -200,7 +180,10 @@ HostReport probe_host(int program) {
   if (strongest) {
     report.strongest = Strength::kNamespace;
   } else {
-    report.why_not_more = "namespace: " + strongest.error().message() + user_namespace_hint();
+    report.why_not_more = "namespace: " + strongest.error().message();
+    // Some settings let a namespace be made, and make it useless.
+    const std::string hint = why_no_user_namespaces();
+    if (report.why_not_more.find(hint) == std::string::npos) report.why_not_more += hint;
   }
   return report;
 }

@@ -4,7 +4,11 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/system.h"
 
@@ -25,11 +29,36 @@ Result<void> write_maps(const std::string& process, uid_t inside_uid, uid_t uid,
 
 }  // namespace
 
+std::string why_no_user_namespaces() {
+  struct Switch {
+    const char* path;
+    std::string_view bad;
+    const char* words;
+  };
+  constexpr std::array switches = {
+      Switch{"/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces is 0"},
+      Switch{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone is 0"},
+      Switch{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+             "sysctl kernel.apparmor_restrict_unprivileged_userns is 1"},
+  };
+  for (const Switch& one : switches) {
+    const auto value = read_file(one.path, 64);
+    if (value && value->substr(0, value->find('\n')) == one.bad) return std::string(" (") + one.words + ")";
+  }
+  return "";
+}
+
 Result<void> enter_user_namespace() {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
-  if (::unshare(CLONE_NEWUSER) != 0) return failure(Error::from_errno("unshare user namespace"));
-  return write_maps("self", uid, uid, gid, gid);
+  if (::unshare(CLONE_NEWUSER) != 0) {
+    const int error = errno;
+    return failure(Error::from_errno("unshare user namespace" + why_no_user_namespaces(), error));
+  }
+  if (auto mapped = write_maps("self", uid, uid, gid, gid); !mapped) {
+    return failure(std::move(mapped).error().within("user namespace" + why_no_user_namespaces()));
+  }
+  return {};
 }
 
 Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid) {

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "base/result.h"
 
 namespace ogni::sandbox {
@@ -14,6 +16,10 @@ inline constexpr gid_t kEnvironmentGid = 993;
 // Moves this (single-threaded) process into a user namespace of its own, its own ids mapped to themselves, where it has
 // every capability.
 [[nodiscard]] Result<void> enter_user_namespace();
+
+// The setting of this host that forbids user namespaces, in parentheses and after a space: the end of a sentence. Empty
+// where none does.
+std::string why_no_user_namespaces();
 
 // Maps kEnvironmentUid and kEnvironmentGid of the namespace that `child` was cloned into to `uid` and `gid` of ours.
 [[nodiscard]] Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid);
