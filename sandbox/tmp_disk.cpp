@@ -32,8 +32,9 @@ constexpr std::uint64_t kFilesMin = 16'384;
 // much does no harm: what remains is reserved.
 constexpr std::uint64_t kApartBytes = std::uint64_t{24} << 20;
 constexpr std::uint64_t kBitmapShare = 1024;
-// Blocks that tell where the blocks of a few large files are.
-constexpr std::uint64_t kMappingBlocks = 16;
+// The block that tells where those of one large file are: a file of exactly the size fits, and at AWS's sizes (512 MB and
+// up, too many extents for the inode) not a byte more.
+constexpr std::uint64_t kMappingBlocks = 1;
 constexpr std::array kMkfsPlaces = {"/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4"};
 constexpr int kDeviceTries = 100;
 // Of the superblock, at byte 1024: the number of blocks that only root may use. Source: kernel's fs/ext4/ext4.h.
@@ -78,8 +79,13 @@ Result<void> run_mkfs(int image, std::uint64_t files) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (status != 0) return failure(ErrorCode::kIo, std::string(*mkfs) + " failed with status " + std::to_string(status));
-  return {};
+  if (status == 0) return {};
+  // Its own words are for nobody; what is likely can be asked.
+  struct statvfs free{};
+  if (::fstatvfs(image, &free) == 0 && free.f_bavail * free.f_frsize < kApartBytes) {
+    return failure(Error::from_errno(*mkfs, ENOSPC));
+  }
+  return failure(ErrorCode::kIo, std::string(*mkfs) + " failed with status " + std::to_string(WEXITSTATUS(status)));
 }
 
 Result<Fd> attach_to_device(int image) {

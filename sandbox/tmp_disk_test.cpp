@@ -69,7 +69,14 @@ TEST_F(TmpDiskTest, HasExactlyTheSizeAndSaysSo) {
                "head -c 67108864 /dev/zero > all || echo too small; head -c 200000 /dev/zero > more 2> said; "
                "cat all | wc -c; [ $(stat -c %s more) -lt 200000 ] && echo full; rm all more; echo x > y && cat y\n",
                64 * kMegabyte),
-            "65600 ext4\n1777\n67108864\nfull\nx\n");
+            "65540 ext4\n1777\n67108864\nfull\nx\n");
+}
+
+TEST_F(TmpDiskTest, TakesAFileOfExactlyTheUsualSizeAndNotAByteMore) {
+  EXPECT_EQ(sh("head -c 536870912 /dev/zero > all && stat -c %s all\n"
+               "LC_ALL=C printf x 2>&1 >> all | grep -o 'No space left on device'; stat -c %s all\n",
+               512 * kMegabyte),
+            "536870912\nNo space left on device\n536870912\n");
 }
 
 TEST_F(TmpDiskTest, SaysNoSpaceAndIsBoundedInFiles) {
