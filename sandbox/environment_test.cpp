@@ -140,7 +140,8 @@ TEST_P(EnvironmentTest, SetsLimitsMaskAndDescriptorsAsOnAws) {
 
   ASSERT_TRUE(ran) << ran.error().message();
   EXPECT_EQ(ran->log,
-            "1024\n1024\n0\n0022\n" + bootstrap(code).working_directory +
+            "1024\n1024\n" + (is_namespace() ? core_blocks(1024) : "0") + "\n0022\n" +
+                bootstrap(code).working_directory +
                 "\n0 1 2 3 \n/dev/null\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nNoNewPrivs:\t1\n");
 }
 

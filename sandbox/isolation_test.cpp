@@ -162,10 +162,11 @@ TEST_F(IsolationTest, HasTheLocaleThatLangNames) {
 }
 
 TEST_F(IsolationTest, HasTheLimitsOfAws) {
-  EXPECT_EQ(
-      sh("ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -s; ulimit -Hs; ulimit -l; ulimit -Hl; ulimit -Hc; "
-         "ulimit -v; ulimit -t; ulimit -f"),
-      "1024\n1024\n1024\n1024\n8192\nunlimited\n64\n64\n20971520\nunlimited\nunlimited\nunlimited\n");
+  EXPECT_EQ(sh("ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -s; ulimit -Hs; ulimit -l; ulimit -Hl; ulimit -c; "
+               "ulimit -Hc; "
+               "ulimit -v; ulimit -t; ulimit -f"),
+            "1024\n1024\n1024\n1024\n8192\nunlimited\n64\n64\n" + core_blocks(512) + "\n" + core_blocks(512) +
+                "\nunlimited\nunlimited\nunlimited\n");
 }
 
 TEST_F(IsolationTest, OutlivesEverySignalToItsInit) {

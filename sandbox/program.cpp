@@ -37,10 +37,12 @@ struct Limit {
 };
 constexpr std::array kLimits = {
     Limit{RLIMIT_NOFILE, 1024, 1024},
-    Limit{RLIMIT_CORE, 0, 10'737'418'240},  // a core could only be written to /tmp, and would fill it
     Limit{RLIMIT_STACK, 8'388'608, RLIM_INFINITY},
     Limit{RLIMIT_MEMLOCK, 65'536, 65'536},
 };
+constexpr rlim_t kCoreBytes = 10'737'418'240;
+// Without a root of its own a program that dies would write its core among the code.
+constexpr Limit kNoCore = {RLIMIT_CORE, 0, kCoreBytes};
 // Counted over all processes of a user of a user namespace, so without one it would count those of the host's.
 constexpr Limit kProcesses = {RLIMIT_NPROC, 1024, 1024};
 
@@ -57,6 +59,7 @@ struct Prepared {
   Strength strength = Strength::kNamespace;
   int log = -1;
   pid_t parent = -1;
+  Limit core = kNoCore;
   const Walls* walls = nullptr;
 };
 
@@ -76,6 +79,15 @@ void set_limit(const Limit& limit) {
   wanted.rlim_max = std::min(limit.hard, now.rlim_max);
   wanted.rlim_cur = std::min(limit.soft, wanted.rlim_max);
   ::setrlimit(static_cast<__rlimit_resource>(limit.resource), &wanted);
+}
+
+// A core lands in the environment's own /tmp, if anywhere; but a host that pipes cores to a program of its own runs that as
+// root, outside of every limit, as often as a function likes to die. With a limit of 1 the kernel starts none (core(5)).
+Limit core_limit() {
+  const auto pattern = read_file("/proc/sys/kernel/core_pattern", 4096);
+  const bool stays_inside = pattern && !pattern->starts_with('|') && !pattern->starts_with('@');
+  const rlim_t bytes = stays_inside ? kCoreBytes : 1;
+  return {RLIMIT_CORE, bytes, bytes};
 }
 
 // The kernel should take the function before anything of the host. Only a process that may be traced may write here.
@@ -122,6 +134,7 @@ int enter_walls(const SystemCallFilter& filter) { return filter.empty() ? 0 : en
 Problem execute(const Prepared& prepared) {
   using Step = StartFailed::Step;
   if (::chdir(prepared.working_directory) != 0) return {Step::kWorkingDirectory, errno};
+  set_limit(prepared.core);
   ::sigprocmask(SIG_SETMASK, &prepared.no_signals, nullptr);
   ::execve(prepared.file.c_str(), prepared.arguments.data(), prepared.variables.data());
   return {Step::kExecute, errno};
@@ -198,6 +211,7 @@ std::variant<Prepared, StartFailed> prepare(const Program& program, Strength str
   prepared.path = *path;
   prepared.strength = strength;
   prepared.parent = ::getpid();
+  if (strength == Strength::kNamespace) prepared.core = core_limit();
   ::sigemptyset(&prepared.no_signals);
   if (strength == Strength::kNamespace || !run_by_bash(*path, prepared)) {
     prepared.file = *path;

@@ -4,11 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
 
 namespace ogni::sandbox::testing {
+
+const std::chrono::seconds kPatience = [] {
+  const char* times = std::getenv("OGNI_TEST_PATIENCE");
+  return std::chrono::seconds(20) * std::max(1, times != nullptr ? std::atoi(times) : 1);
+}();
 
 Fd open_launcher_program() {
   std::filesystem::path directory = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
@@ -115,6 +121,12 @@ Result<Run> run(Environment& environment, const Program& program) {
 std::uint64_t next_id() {
   static std::atomic<std::uint64_t> last = 0;
   return ++last;
+}
+
+std::string core_blocks(std::uint64_t block_bytes) {
+  const auto pattern = read_file("/proc/sys/kernel/core_pattern", 4096);
+  const bool piped = !pattern || pattern->starts_with('|') || pattern->starts_with('@');
+  return std::to_string((piped ? 1 : 10'737'418'240U) / block_bytes);
 }
 
 std::string run_script(Launcher& launcher, const std::string& script) {

@@ -19,7 +19,8 @@
 
 namespace ogni::sandbox::testing {
 
-inline constexpr auto kPatience = std::chrono::seconds(20);
+// How long anything may take. OGNI_TEST_PATIENCE multiplies it, for machines that are slow as a whole.
+extern const std::chrono::seconds kPatience;
 
 // The launcher's program beside the tests' directory.
 Fd open_launcher_program();
@@ -70,6 +71,9 @@ Result<Run> run(Environment& environment, const Program& program);
 std::string run_script(Launcher& launcher, const std::string& script);
 
 std::uint64_t next_id();
+
+// What `ulimit -c` says in an environment: AWS's limit, or as good as none where the host pipes cores to a program.
+std::string core_blocks(std::uint64_t block_bytes);
 
 // Each strength in turn; skipped with the launcher's reason where the host cannot.
 class LauncherTest : public ::testing::TestWithParam<Strength> {
