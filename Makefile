@@ -12,7 +12,7 @@ SECONDS_EACH ?= 60
 export BUILD_TYPE JOBS BUILD
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test layer serve languages bench lint sanitize fuzz soak docs install clean
+.PHONY: help setup build demo test layer serve languages bench lint sanitize fuzz soak vm docs install clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +53,11 @@ fuzz: setup ## runs every fuzz target for SECONDS_EACH=60 seconds
 	@scripts/fuzz $(SECONDS_EACH)
 
 soak: build ## long tests: 1,000 cold starts, 10,000 environments and more
-	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --only sandbox_tmp_disk --timeout 1800
+	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --only sandbox_tmp_disk --only launcher_steps --timeout 1800
+
+vm: build ## runs the sandbox's tests on Debian 12's kernel with cgroup version 2, in QEMU (slow without KVM)
+	@scripts/setup vm
+	@scripts/vm --bin $(BUILD)/bin
 
 docs: ## writes the reference of the library for functions (build/reference/html); needs doxygen
 	@scripts/reference $(BUILD)/reference

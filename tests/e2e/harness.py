@@ -42,7 +42,8 @@ ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 PYTHON = "python3.%d" % sys.version_info.minor  # tests run on /usr/bin/python3
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-DEADLINE_SECONDS = 30  # for what should take milliseconds
+PATIENCE = int(os.environ.get("OGNI_TEST_PATIENCE", "1"))  # how many times slower than usual a machine may be
+DEADLINE_SECONDS = 30 * PATIENCE  # for what should take milliseconds
 
 ClientError = botocore.exceptions.ClientError
 
@@ -127,7 +128,7 @@ class Service:
 
     def expect_gone(self, family):
         wait_until(lambda: all(process_token(pid) != token for pid, token in family),
-                   "every process of the service is gone", 15)
+                   "every process of the service is gone", 15 * PATIENCE)
 
     def stop(self):
         """SIGTERM; returns the exit status once every process of the service is gone."""
@@ -158,7 +159,7 @@ class Service:
             shutil.rmtree(self.own_data, ignore_errors=True)
 
     def make_client(self, **config):
-        settings = dict(retries={"max_attempts": 0}, connect_timeout=10, read_timeout=120, max_pool_connections=64)
+        settings = dict(retries={"max_attempts": 0}, connect_timeout=10 * PATIENCE, read_timeout=120 * PATIENCE, max_pool_connections=64)
         return boto3.client("lambda", endpoint_url=self.url, region_name=REGION,
                             config=botocore.config.Config(**{**settings, **config}))
 
@@ -184,7 +185,7 @@ class Service:
 
     def http(self, method, path, body=None, headers=None):
         """(status, headers, body) of one bare request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
