@@ -174,7 +174,9 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"freeze-after", kNumber, "MS", "When an idle environment's processes are stopped (default 100; 0: at once)",
      set_number<&Settings::freeze_after, 0, kDayMs>},
     {"network", kText, "REACH",
-     "What functions reach: loopback (default), tagged (other hosts, with tag ogni:network=egress) or egress (all)",
+     "What functions reach: loopback (default), tagged (other hosts, with tag ogni:network=egress) or egress (all); "
+     "needs "
+     "nftables and, without root, pasta",
      set_network},
     {"cpu", kText, "HOW", "weight: by memory, never idle (default); aws: one processor per 1,769 MB and no more",
      set_processor},

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <utility>
@@ -123,14 +124,21 @@ Result<void> BlankEnvironments::stock() {
   return {};
 }
 
-Result<BlankEnvironment> BlankEnvironments::take() {
-  while (!kept_.empty()) {
-    BlankEnvironment blank = std::move(kept_.front());
-    kept_.pop_front();
+Result<BlankEnvironment> BlankEnvironments::take(bool with_way_out) {
+  const auto fits = [&](const BlankEnvironment& blank) { return (blank.address != 0) == with_way_out; };
+  for (auto found = std::ranges::find_if(kept_, fits); found != kept_.end();
+       found = std::ranges::find_if(kept_, fits)) {
+    BlankEnvironment blank = std::move(*found);
+    kept_.erase(found);
     if (!has_ended(blank.init.process)) return blank;
     discard(std::move(blank));
   }
-  return make();
+  return with_way_out ? take(false) : make();
+}
+
+std::size_t BlankEnvironments::count_with_way_out() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(kept_, [](const BlankEnvironment& blank) { return blank.address != 0; }));
 }
 
 void BlankEnvironments::discard(BlankEnvironment blank) {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -30,7 +31,8 @@ struct BlankEnvironment {
   Fd log;       // the daemon's end
   EnvironmentCgroup cgroup;
   std::string cgroup_name;
-  std::uint32_t slot = 0;  // of the host's uids
+  std::uint32_t slot = 0;     // of the host's uids
+  std::uint32_t address = 0;  // of its end of what leads to the way out; 0 = it has none
 };
 
 class [[nodiscard]] BlankEnvironments {
@@ -52,12 +54,16 @@ class [[nodiscard]] BlankEnvironments {
 
   // Makes one and keeps it. In the launcher's lean mount namespace. Nothing is left on error.
   [[nodiscard]] Result<void> stock();
-  // One that was kept and lives, or a new one. Errors name the step.
-  [[nodiscard]] Result<BlankEnvironment> take();
+  // One that was kept and lives, with or without what leads to the way out as it is wanted; or a new one, without. Errors
+  // name the step.
+  [[nodiscard]] Result<BlankEnvironment> take(bool with_way_out);
+  // Keeps one that was taken, and is still blank.
+  void keep(BlankEnvironment blank) { kept_.push_back(std::move(blank)); }
   // Ends one that nobody has got yet, and waits until it is gone.
   void discard(BlankEnvironment blank);
   void discard_all();
   std::size_t count() const { return kept_.size(); }
+  std::size_t count_with_way_out() const;
 
   // An environment is gone for good: its slot can be used again, and its cgroup be removed.
   void release(std::uint32_t slot, std::string cgroup);

@@ -12,6 +12,8 @@
 #include <csignal>
 
 #include "base/system.h"
+#include "sandbox/egress.h"
+#include "sandbox/gateway.h"
 #include "sandbox/kernel.h"
 #include "sandbox/process_tree.h"
 #include "sandbox/user_namespace.h"
@@ -31,7 +33,9 @@ constexpr auto kEndTimeMax = std::chrono::seconds(5);
 // Clean disks that are kept for the next environments: of the usual size, and of any other.
 constexpr std::size_t kDisksKept = 32;
 constexpr std::size_t kOtherDisksKept = 4;
-constexpr std::uint64_t kDisksKey = UINT64_MAX;  // in the epoll, beside the environments' ids
+// In the epoll, beside the environments' ids.
+constexpr std::uint64_t kDisksKey = UINT64_MAX;
+constexpr std::uint64_t kWayOutKey = UINT64_MAX - 2;
 
 // How many environments the limit on descriptors, raised as far as it goes, lets us have.
 std::size_t raise_descriptor_limit() {
@@ -97,7 +101,7 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   means_.processor_way = cgroups.processor_way();
   means_.weaker = cgroups.weaker();
   if (!is_root && options_.strength == Strength::kNamespace) {
-    means_.weaker.insert(means_.weaker.end(), {kOneUserForAll, kNoWayOut});
+    means_.weaker.emplace_back(kOneUserForAll);
   }
   if (cgroups.any()) {
     cgroups_ = std::make_unique<EnvironmentCgroups>(std::move(cgroups));
@@ -119,7 +123,12 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   if (!mounts) return failure(std::move(mounts).error());
   mounts_ = std::make_unique<MountNamespaces>(std::move(*mounts));
   blanks_.use(*mounts_);
-  if (is_root) Egress::sweep(options_.tag, mounts_->host());
+  if (is_root) {
+    Egress::sweep(options_.tag, mounts_->host());
+  } else if (options_.way_out != WayOutDemand::kNone) {
+    // It changes nothing of the host, so what may be missing can be told at once.
+    if (auto opened = open_way_out(); !opened) means_.why_no_way_out = opened.error().message();
+  }
 
   if (!is_root) {
     means_.why_tmp_is_memory = "only root can mount disks";
@@ -149,7 +158,8 @@ Result<void> EnvironmentMaker::check(const wire::MakeEnvironment& request, std::
     return failure(ErrorCode::kInvalidArgument, "more memory than there is");
   }
   const auto same = [&](const Waiting& waiting) { return waiting.request.id == request.id; };
-  if (request.id == kDisksKey || living_.contains(request.id) || std::ranges::any_of(waiting_, same)) {
+  if (request.id == kDisksKey || request.id == kWayOutKey || living_.contains(request.id) ||
+      std::ranges::any_of(waiting_, same)) {
     return failure(ErrorCode::kConflict, "an environment with this id lives");
   }
   if (living_.size() + waiting_.size() >= environments_max_) {
@@ -219,7 +229,8 @@ Result<void> EnvironmentMaker::furnish(BlankEnvironment& blank, const Waiting& a
   code.layers = std::span(asked.descriptors).subspan(codes);
   code.name_servers = request.egress;
   if (request.egress) {
-    if (auto opened = open_way_out(blank); !opened) return failure(std::move(opened).error().within("network"));
+    way_out_wanted_ = true;
+    if (auto connected = connect(blank); !connected) return failure(std::move(connected).error().within("network"));
   }
   auto trees = mounts_->take_trees(code);
   if (!trees) return failure(std::move(trees).error());
@@ -228,21 +239,35 @@ Result<void> EnvironmentMaker::furnish(BlankEnvironment& blank, const Waiting& a
     if (!tmp) return failure(std::move(tmp).error().within("/tmp"));
     trees->tmp = std::move(*tmp);
   }
-  return send_trees(blank.lifeline.get(), *trees, tmp_bytes_of(request));
+  return send_trees(blank.lifeline.get(), *trees, tmp_bytes_of(request), blank.address);
 }
 
-Result<void> EnvironmentMaker::open_way_out(const BlankEnvironment& blank) {
-  if (!is_root_) return failure(ErrorCode::kUnavailable, "a way out needs root");
-  if (!egress_) {
-    auto egress = Egress::create(options_.tag, mounts_->host());
-    if (!egress) return failure(std::move(egress).error());
-    egress_.emplace(std::move(*egress));
+Result<void> EnvironmentMaker::open_way_out() {
+  if (way_out_) return {};
+  auto opened = is_root_ ? Egress::create(options_.tag, mounts_->host()) : Gateway::create(mounts_->host());
+  if (!opened) return failure(std::move(opened).error());
+  if ((*opened)->descriptor() >= 0) {
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = kWayOutKey}};
+    if (::epoll_ctl(happened_.get(), EPOLL_CTL_ADD, (*opened)->descriptor(), &event) != 0) {
+      return failure(Error::from_errno("watch the way out"));
+    }
   }
-  return egress_->connect(blank.slot, blank.init.pid);
+  way_out_ = std::move(*opened);
+  return {};
+}
+
+Result<void> EnvironmentMaker::connect(BlankEnvironment& blank) {
+  if (blank.address != 0) return {};
+  if (auto opened = open_way_out(); !opened) return opened;
+  auto address = way_out_->connect(blank.init.pid);
+  if (!address) return failure(std::move(address).error());
+  blank.address = *address;
+  way_out_fails_ = false;
+  return {};
 }
 
 Result<EnvironmentMaker::Made> EnvironmentMaker::make(const Waiting& asked, std::optional<TmpDisk> disk) {
-  auto blank = blanks_.take();
+  auto blank = blanks_.take(asked.request.egress);
   auto furnished = blank ? furnish(*blank, asked, disk) : failure(blank.error());
   if (!furnished) {
     Error error = blank ? last_words(*blank, std::move(furnished).error()) : std::move(furnished).error();
@@ -308,6 +333,10 @@ std::optional<std::chrono::milliseconds> EnvironmentMaker::clear_away() {
       if (!means_.why_tmp_is_memory.empty()) disks_.reset();
       continue;
     }
+    if (id == kWayOutKey) {
+      way_out_->attend();
+      continue;
+    }
     const auto found = living_.find(id);
     if (found != living_.end() && reap(found->second.process)) bury(found);
   }
@@ -324,10 +353,40 @@ bool EnvironmentMaker::stock() {
     disks_->stock(kTmpBytesDefault, options_.blank_environments);
     if (disk_bytes_ != 0) disks_->stock(disk_bytes_, 1);
   }
-  if (blanks_fail_ || blanks_.count() >= options_.blank_environments) return false;
-  if (living_.size() + blanks_.count() >= environments_max_) return false;
+  if (blanks_fail_ || living_.size() + blanks_.count() >= environments_max_) return false;
+  if (blanks_.count_with_way_out() < blanks_with_way_out()) return stock_with_way_out();
+  if (blanks_.count() >= options_.blank_environments) return false;
   blanks_fail_ = !blanks_.stock();
   return !blanks_fail_;
+}
+
+// The others serve functions that stay in.
+std::size_t EnvironmentMaker::blanks_with_way_out() const {
+  const std::size_t all = options_.blank_environments;
+  if (way_out_fails_) return 0;
+  switch (options_.way_out) {
+    case WayOutDemand::kNone:
+      return 0;
+    case WayOutDemand::kSome:
+      return way_out_wanted_ ? (all + 1) / 2 : 0;
+    case WayOutDemand::kMost:
+      return all - all / 4;
+  }
+  return 0;
+}
+
+// One that is there already gets it, so there are never more than the setting says.
+bool EnvironmentMaker::stock_with_way_out() {
+  auto blank = blanks_.take(false);
+  blanks_fail_ = !blank;
+  if (blanks_fail_) return false;
+  way_out_fails_ = !connect(*blank);
+  if (way_out_fails_) {
+    blanks_.discard(std::move(*blank));  // it may have got half of what it needs
+  } else {
+    blanks_.keep(std::move(*blank));
+  }
+  return true;
 }
 
 bool EnvironmentMaker::kill_orphans() {

@@ -19,12 +19,12 @@
 #include "base/system.h"
 #include "sandbox/blank_environments.h"
 #include "sandbox/cgroup.h"
-#include "sandbox/egress.h"
 #include "sandbox/init.h"
 #include "sandbox/kernel.h"
 #include "sandbox/launcher.h"
 #include "sandbox/mount_namespaces.h"
 #include "sandbox/tmp_disks.h"
+#include "sandbox/way_out.h"
 #include "sandbox/wire.h"
 
 namespace ogni::sandbox {
@@ -45,6 +45,7 @@ struct LauncherOptions {
   ProcessIds process;
   std::uint64_t shared_memory_bytes = 0;
   std::uint32_t blank_environments = 0;
+  WayOutDemand way_out = WayOutDemand::kNone;
 };
 
 class EnvironmentMaker {
@@ -106,7 +107,10 @@ class EnvironmentMaker {
   void fail_waiting(std::uint64_t tmp_bytes, const Error& error);
   Result<Made> make(const Waiting& asked, std::optional<TmpDisk> disk);
   Result<void> furnish(BlankEnvironment& blank, const Waiting& asked, const std::optional<TmpDisk>& disk);
-  Result<void> open_way_out(const BlankEnvironment& blank);
+  Result<void> open_way_out();
+  Result<void> connect(BlankEnvironment& blank);
+  std::size_t blanks_with_way_out() const;
+  bool stock_with_way_out();
   Result<Made> let_live(std::uint64_t id, BlankEnvironment blank, std::optional<TmpDisk> disk);
   // Process environments: ends what an init that was killed left to us. True while some is left.
   bool kill_orphans();
@@ -115,7 +119,9 @@ class EnvironmentMaker {
   LauncherOptions options_;
   Fd happened_;
   bool is_root_ = ::geteuid() == 0;  // before the user namespace of an ordinary user, where everybody is
-  std::optional<Egress> egress_;     // since the first environment that wanted it
+  std::unique_ptr<WayOut> way_out_;  // since the first environment that wanted it, or the start
+  bool way_out_wanted_ = false;      // so far, by any environment
+  bool way_out_fails_ = false;       // ahead of demand; until one is made on demand
   std::size_t environments_max_ = kEnvironmentsMax;
   // On the heap: the blank environments refer to both.
   std::unique_ptr<MountNamespaces> mounts_;

@@ -114,8 +114,17 @@ Result<void> disks() {
   return {};
 }
 
-Result<void> way_out() {
-  if (!is_root()) return failure(ErrorCode::kUnavailable, "only a service that is started as root has one");
+Result<void> way_out(int program) {
+  if (!is_root()) {
+    Launcher::Options options;
+    options.tag = "probe" + std::to_string(::getpid());
+    options.program = program;
+    options.way_out = WayOutDemand::kSome;
+    auto launcher = Launcher::start(options);
+    if (!launcher) return failure(std::move(launcher).error());
+    if (launcher->why_no_way_out().empty()) return {};
+    return failure(ErrorCode::kUnavailable, launcher->why_no_way_out());
+  }
   for (const char* path : {"/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"}) {
     if (::access(path, X_OK) == 0) return {};
   }
@@ -172,7 +181,8 @@ HostReport probe_host(int program) {
 
   report.findings.push_back(find("disks for /tmp", disks(), "what a function writes to /tmp is not counted as memory"));
 
-  report.findings.push_back(find("way out", way_out(), "functions may reach other hosts (ogni serve --network tagged)",
+  report.findings.push_back(find("way out", way_out(program),
+                                 "functions may reach other hosts (ogni serve --network tagged)",
                                  ": functions reach their own loopback only"));
 
   const auto strongest = try_environment(Strength::kNamespace, program);

@@ -54,6 +54,7 @@ struct Begin {
 
 struct TreesHeader {
   std::uint64_t tmp_bytes = 0;
+  std::uint32_t address = 0;
   bool has_task = false;
   bool has_runtime = false;
   bool has_opt = false;
@@ -118,6 +119,7 @@ Result<void> join_cgroup() {
 struct Furniture {
   Trees trees;
   std::uint64_t tmp_bytes = 0;
+  std::uint32_t address = 0;
 };
 
 Result<Furniture> receive_trees() {
@@ -135,7 +137,7 @@ Result<Furniture> receive_trees() {
   take(header.has_opt, trees.opt);
   take(header.has_tmp, trees.tmp);
   take(header.has_name_servers, trees.name_servers);
-  return Furniture{.trees = std::move(trees), .tmp_bytes = header.tmp_bytes};
+  return Furniture{.trees = std::move(trees), .tmp_bytes = header.tmp_bytes, .address = header.address};
 }
 
 // All that does not depend on the function.
@@ -166,6 +168,9 @@ Result<Listener> set_up_namespaces() {
 Result<void> furnish() {
   auto received = receive_trees();
   if (!received) return failure(std::move(received).error());
+  if (received->address != 0) {
+    if (auto ok = raise_way_out(received->address); !ok) return failure(std::move(ok).error().within("network"));
+  }
   if (auto ok = furnish_root(received->trees, received->tmp_bytes); !ok) return ok;
   return drop_privileges();
 }
@@ -418,9 +423,10 @@ Result<void> send_begin(int lifeline, const Fd& root, std::uint64_t shared_memor
                       std::span(descriptors.data(), root ? 1U : 0U));
 }
 
-Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes) {
+Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes, std::uint32_t address) {
   TreesHeader header;
   header.tmp_bytes = tmp_bytes;
+  header.address = address;
   header.has_task = static_cast<bool>(trees.task);
   header.has_runtime = static_cast<bool>(trees.runtime);
   header.has_opt = static_cast<bool>(trees.opt);

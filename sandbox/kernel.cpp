@@ -9,6 +9,7 @@
 
 #include <array>
 #include <csignal>
+#include <vector>
 
 namespace ogni::sandbox {
 
@@ -80,6 +81,21 @@ Result<Child> fork_into(std::uint64_t flags, int cgroup) {
   if (pid < 0) return failure(Error::from_errno("clone3"));
   if (pid == 0) return Child{.pid = 0, .process = Fd()};
   return Child{.pid = static_cast<pid_t>(pid), .process = Fd(pidfd)};
+}
+
+Result<void> keep_only(std::span<const int> descriptors) {
+  constexpr int kFirst = 3;
+  const int after = kFirst + static_cast<int>(descriptors.size());
+  std::vector<int> aside;  // so that none is overwritten before it has been moved
+  for (const int descriptor : descriptors) {
+    aside.push_back(::fcntl(descriptor, F_DUPFD, after));
+    if (aside.back() < 0) return failure(Error::from_errno("move a descriptor"));
+  }
+  for (int to = kFirst; const int from : aside) {
+    if (::dup3(from, to++, O_CLOEXEC) < 0) return failure(Error::from_errno("move a descriptor"));
+  }
+  if (::syscall(SYS_close_range, after, ~0U, 0U) != 0) return failure(Error::from_errno("close_range"));
+  return {};
 }
 
 Result<Fd> open_pidfd(pid_t pid) {

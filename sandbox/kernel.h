@@ -42,6 +42,10 @@ struct Child {
 // single-threaded caller: the child may do whatever its parent may.
 [[nodiscard]] Result<Child> fork_into(std::uint64_t flags, int cgroup);
 
+// Moves the descriptors to 3, 4, … in this order and closes every other above standard error: for a child that shall hold
+// nothing of its parent's. They are close-on-exec.
+[[nodiscard]] Result<void> keep_only(std::span<const int> descriptors);
+
 [[nodiscard]] Result<Fd> open_pidfd(pid_t pid);
 // True when `fd` became readable (or its peer closed) before the time was over.
 bool wait_readable(int fd, std::chrono::milliseconds time);

@@ -92,6 +92,7 @@ Result<Launcher> Launcher::start(const Options& options) {
       std::to_string(options.process_gid),
       std::to_string(options.shared_memory_bytes),
       std::to_string(options.blank_environments),
+      std::to_string(static_cast<unsigned>(options.way_out)),
       options.disk_directory >= 0 ? "1" : "0",
   };
   std::vector<char*> arguments;

@@ -40,7 +40,7 @@ struct EnvironmentSpec {
   // Thousandths of a processor. Share: its weight beside other environments, 0 = average. Limit: never more, 0 = none.
   std::uint64_t processor_share = 0;
   std::uint64_t processor_limit = 0;
-  bool egress = false;      // kNamespace as root only: a way out to other hosts (egress.h)
+  bool egress = false;      // kNamespace only: a way out to other hosts (way_out.h)
   int task = -1;            // becomes /var/task
   std::vector<int> layers;  // merged into /opt in this order: later ones win
   int runtime = -1;         // becomes /var/runtime; -1 = empty
@@ -52,14 +52,17 @@ struct EnvironmentSpec {
 // Why environments are weaker where an ordinary user makes them.
 inline constexpr const char* kOneUserForAll =
     "without root all environments run as one user of the host: only their namespaces keep them apart";
-inline constexpr const char* kNoWayOut = "without root functions reach their own loopback only";
 
 // What the host gave to a launcher that is ready.
 struct LauncherMeans {
   std::string why_tmp_is_memory;  // empty: it is not
   ProcessorWay processor_way = ProcessorWay::kNice;
   std::vector<std::string> weaker;  // what environments have to do without beside that, a line each
+  std::string why_no_way_out;       // empty: there is one, or nobody has tried
 };
+
+// How many environments will ask for a way out, as far as is known.
+enum class WayOutDemand { kNone, kSome, kMost };
 
 // The launcher's answer to one request. Or, with `lost`, to all: the launcher died and every environment with it, for the
 // reason in `environment`; another one is being started, which serves what is asked from now on.
@@ -88,6 +91,8 @@ class [[nodiscard]] Launcher {
     std::uint64_t shared_memory_bytes = 0;
     // kNamespace: how many environments without a function are kept ready.
     std::uint32_t blank_environments = 0;
+    // Which of them have a way out. Except for kNone, an ordinary user's launcher opens one when it starts.
+    WayOutDemand way_out = WayOutDemand::kNone;
     // Borrowed descriptor of a directory in which each /tmp takes up room, as a disk of its own. -1, or where this host
     // cannot do it: /tmp is in memory, and its size is added to the memory limit.
     int disk_directory = -1;
@@ -111,6 +116,8 @@ class [[nodiscard]] Launcher {
   ProcessorWay processor_way() const { return means_.processor_way; }
   // What environments have to do without beside that, a line each; empty where nothing is.
   const std::vector<std::string>& weaker() const { return means_.weaker; }
+  // Why there is no way out, where one was to be opened at the start; or empty.
+  const std::string& why_no_way_out() const { return means_.why_no_way_out; }
 
   // Asks for an environment; the reply carries spec.id. Errors: kUnavailable when the launcher is gone; kLimit when
   // too many requests already wait (the socket is full; try again after the next reply).

@@ -41,7 +41,7 @@ bool parse(std::string_view text, Number& value) {
 }
 
 std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
-  if (count != 10) return std::nullopt;
+  if (count != 11) return std::nullopt;
   LauncherOptions options;
   const auto strength = parse_strength(arguments[1]);
   if (!strength) return std::nullopt;
@@ -56,7 +56,11 @@ std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
                       parse(arguments[5], options.process.uid) && parse(arguments[6], options.process.gid) &&
                       parse(arguments[7], options.shared_memory_bytes) && options.shared_memory_bytes <= kBytesMax &&
                       parse(arguments[8], options.blank_environments);
-  if (!parsed) return std::nullopt;
+  unsigned way_out = 0;
+  if (!parsed || !parse(arguments[9], way_out) || way_out > static_cast<unsigned>(WayOutDemand::kMost)) {
+    return std::nullopt;
+  }
+  options.way_out = static_cast<WayOutDemand>(way_out);
   return options;
 }
 
@@ -183,7 +187,7 @@ int run(int count, char** arguments) {
     say(wire::CannotStart{.message = Error::from_errno("setgroups").message()});
     return 1;
   }
-  auto maker = EnvironmentMaker::create(*options, arguments[9] == std::string_view("1") ? Fd(kDiskDirectory) : Fd());
+  auto maker = EnvironmentMaker::create(*options, arguments[10] == std::string_view("1") ? Fd(kDiskDirectory) : Fd());
   if (!maker) {
     say(wire::CannotStart{.message = maker.error().message()});
     return 1;

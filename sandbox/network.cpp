@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <utility>
+
+#include "sandbox/route_netlink.h"
 
 namespace ogni::sandbox {
 
@@ -22,6 +25,16 @@ Result<void> raise_loopback() {
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return failure(Error::from_errno("raise loopback"));
   return {};
+}
+
+Result<void> raise_way_out(std::uint32_t address) {
+  auto route = RouteNetlink::open();
+  if (!route) return failure(std::move(route).error());
+  auto index = route->find_link(kWayOutInterface);
+  if (!index) return failure(std::move(index).error());
+  if (auto given = route->add_address(*index, address, kWayOutBits); !given) return given;
+  if (auto up = route->set_up(*index); !up) return up;
+  return route->add_default_route(address - 1);
 }
 
 Result<Listener> listen_on_loopback(std::uint16_t port) {

@@ -65,4 +65,6 @@ Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid) {
   return write_maps(std::to_string(child), kEnvironmentUid, uid, kEnvironmentGid, gid);
 }
 
+Result<void> map_root(pid_t child, uid_t uid, gid_t gid) { return write_maps(std::to_string(child), 0, uid, 0, gid); }
+
 }  // namespace ogni::sandbox

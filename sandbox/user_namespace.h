@@ -24,4 +24,7 @@ std::string why_no_user_namespaces();
 // Maps kEnvironmentUid and kEnvironmentGid of the namespace that `child` was cloned into to `uid` and `gid` of ours.
 [[nodiscard]] Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid);
 
+// The same for root of the namespace that `child` was cloned into.
+[[nodiscard]] Result<void> map_root(pid_t child, uid_t uid, gid_t gid);
+
 }  // namespace ogni::sandbox

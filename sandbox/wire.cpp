@@ -166,6 +166,7 @@ std::string encode(const LauncherMessage& message) {
                               .text(ready.means.why_tmp_is_memory)
                               .number(static_cast<std::uint64_t>(ready.means.processor_way))
                               .texts(ready.means.weaker)
+                              .text(ready.means.why_no_way_out)
                               .take();
                         },
                         [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).take(); },
@@ -198,6 +199,7 @@ std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
       ready.means.processor_way =
           static_cast<ProcessorWay>(reader.number_up_to(static_cast<std::uint64_t>(ProcessorWay::kWeight)));
       ready.means.weaker = reader.texts();
+      ready.means.why_no_way_out = reader.text();
       return whole<LauncherMessage>(reader, std::move(ready));
     }
     case Kind::kCannotStart: {

@@ -48,7 +48,8 @@ TEST(Wire, GivesBackEveryEvent) {
 TEST(Wire, GivesBackWhatALauncherHas) {
   const Ready ready{.means = {.why_tmp_is_memory = "why",
                               .processor_way = ProcessorWay::kWeight,
-                              .weaker = {"no freezer", "one user"}}};
+                              .weaker = {"no freezer", "one user"},
+                              .why_no_way_out = "no pasta"}};
 
   const auto decoded = decode_launcher_message(encode(LauncherMessage(ready)));
 
@@ -57,6 +58,7 @@ TEST(Wire, GivesBackWhatALauncherHas) {
   EXPECT_EQ(means.why_tmp_is_memory, "why");
   EXPECT_EQ(means.processor_way, ProcessorWay::kWeight);
   EXPECT_EQ(means.weaker, (std::vector<std::string>{"no freezer", "one user"}));
+  EXPECT_EQ(means.why_no_way_out, "no pasta");
 }
 
 TEST(Wire, GivesBackFreezeAndThawAndHowItIsDone) {

@@ -80,6 +80,18 @@ struct Ground {
   std::optional<sandbox::Launcher> launcher;
 };
 
+sandbox::WayOutDemand way_out_demand(Settings::Network network) {
+  switch (network) {
+    case Settings::Network::kEgress:
+      return sandbox::WayOutDemand::kMost;
+    case Settings::Network::kTagged:
+      return sandbox::WayOutDemand::kSome;
+    case Settings::Network::kLoopback:
+      break;
+  }
+  return sandbox::WayOutDemand::kNone;
+}
+
 Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& program, int data, int temporary,
                                          const Identity& identity, const Settings& settings) {
   struct stat status{};
@@ -90,6 +102,7 @@ Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& p
   options.tag = to_hex(sha256(place)).substr(0, 16);
   options.program = program.get();
   options.blank_environments = settings.blank_environments;
+  options.way_out = way_out_demand(settings.network);
   options.disk_directory = temporary;
   options.shared_memory_bytes = std::uint64_t{settings.shared_memory_mb} << 20;
   if (identity.must_change) {
@@ -154,10 +167,10 @@ Result<Ground> prepare(const Settings& settings) {
   if (settings.network != Settings::Network::kLoopback) {
     if (ground.strength == sandbox::Strength::kProcess) {
       spdlog::warn("--network: functions that are processes of this host reach whatever it reaches");
-    } else if (::geteuid() != 0) {
+    } else if (const std::string& why = ground.launcher->why_no_way_out(); !why.empty()) {
       return failure(ErrorCode::kUnavailable,
-                     "--network: only a service that is started as root can give functions a way out; leave it at "
-                     "loopback, or choose --isolation process, which has no walls");
+                     "--network: functions cannot be given a way out here (" + why +
+                         "); leave it at loopback, or choose --isolation process, which has no walls");
     }
   }
   if (auto became = become(*identity); !became) return failure(std::move(became).error());

@@ -84,7 +84,10 @@ def process_token(pid):
 class Service:
     """One `ogni serve` on a port of its own."""
 
-    def __init__(self, *flags, data=None, environment=None):
+    def __init__(self, *flags, data=None, environment=None, prefix=(), program=OGNI):
+        """`prefix`: words of a program that becomes the service."""
+        self.prefix = prefix
+        self.program = program
         self.own_data = None
         if data is None:
             self.own_data = data = Path(tempfile.mkdtemp(prefix="d-"))
@@ -97,7 +100,7 @@ class Service:
     def start(self):
         self.output = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [str(OGNI), "serve", "--listen", "127.0.0.1:0", "--data", str(self.data), *self.flags],
+            [*self.prefix, str(self.program), "serve", "--listen", "127.0.0.1:0", "--data", str(self.data), *self.flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.output, text=True,
             env={**os.environ, **self.environment})
         watchdog = threading.Timer(DEADLINE_SECONDS, self.process.kill)

@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -34,8 +35,8 @@ class Answers:
                "s.bind(('0.0.0.0', int(sys.argv[1]))); s.listen(); print('ready', flush=True)\n"
                "while True:\n c, who = s.accept(); print(who[0], flush=True); c.sendall(b'hello'); c.close()\n")
 
-    def __init__(self, port, prefix=()):
-        self.process = subprocess.Popen([*prefix, "/usr/bin/python3", "-c", self.PROGRAM, str(port)],
+    def __init__(self, port, prefix=(), program=PROGRAM):
+        self.process = subprocess.Popen([*prefix, "/usr/bin/python3", "-c", program, str(port)],
                                         stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
 
@@ -45,9 +46,24 @@ class Answers:
         self.process.stdout.close()
 
 
-class Network(unittest.TestCase):
+# To each datagram an answer, and one from another port that nobody asked for.
+STRANGER = ("import socket,sys\n"
+            "s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', int(sys.argv[1])))\n"
+            "other=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); print('ready', flush=True)\n"
+            "while True:\n words, who = s.recvfrom(100); other.sendto(b'unasked', who); s.sendto(b'answer', who)\n"
+            " print(*who, flush=True)\n")
+# Every name has one address.
+NAMES = ("import socket,sys\n"
+         "s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', int(sys.argv[1])))\n"
+         "print('ready', flush=True)\n"
+         "while True:\n q, who = s.recvfrom(512); end = q.index(0, 12) + 5; a = q[end - 4:end - 2] == bytes([0, 1])\n"
+         " s.sendto(q[:2] + bytes([0x85, 0x80, 0, 1, 0, int(a), 0, 0, 0, 0]) + q[12:end]\n"
+         "          + (bytes([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 203, 0, 113, 7]) if a else b''), who)\n")
+
+
+class NetworkTest(unittest.TestCase):
     def setUp(self):
-        for reason in (can_isolate(), "" if os.getuid() == 0 else "only root gives a way out",
+        for reason in (can_isolate(), "" if os.getuid() == 0 else "only root makes networks of its own",
                        "" if os.path.exists("/usr/sbin/nft") and os.path.exists("/usr/sbin/ip") else "no nft or ip"):
             if reason:
                 self.skipTest(reason)
@@ -80,93 +96,46 @@ class Network(unittest.TestCase):
             run(*self.in_world, "ip", *words)
         run("ip", "route", "add", "default", "via", WORLD)
 
-    def serve(self, *flags):
-        service = Service("--isolation", "namespace", *flags)
+    def serve(self, *flags, data=None):
+        service = Service("--isolation", "namespace", *flags, data=data, **self.start_as())
         self.addCleanup(service.close)
+        self.prepare_data(service)
         return service.start()
+
+    def start_as(self):
+        """How the service is started: words of Service."""
+        return {"prefix": ("unshare", "--mount", "sh", "-c", self.name_server_in_world() + 'exec "$@"', "sh")}
+
+    def prepare_data(self, service):
+        pass
+
+    def name_server_in_world(self):
+        """Commands of sh that let whoever runs them, in mounts of his own, see WORLD as the host's name server."""
+        place = tempfile.NamedTemporaryFile("w", prefix="r-")
+        self.addCleanup(place.close)
+        place.write(f"nameserver {WORLD}\n")
+        place.flush()
+        os.chmod(place.name, 0o644)
+        return "".join(f"mount --bind {place.name} {path} && " for path in
+                       ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf") if os.path.exists(path))
 
     def deploy(self, service, name, network=None):
         service.deploy(name, functions.python_handler(ATTACKER), runtime=PYTHON, handler="app.handler", Timeout=60,
                        MemorySize=256, **({"Tags": {"ogni:network": network}} if network else {}))
 
-    def reached(self, service, name, *targets, seconds=2):
-        answer = service.invoke(name, {"attack": "connect", "with": {"targets": [["4", *t] for t in targets],
-                                                                       "seconds": seconds}})
+    def attack(self, service, function, attack, **arguments):
+        answer = service.invoke(function, {"attack": attack, "with": arguments})
         self.assertIsNone(answer.error, answer.body)
-        return {address for _, address, _ in answer.json}
+        return answer.json
 
-    def test_function_with_a_way_out_reaches_the_world_and_neither_host_nor_metadata(self):
-        world = Answers(8080, self.in_world)
+    def reached(self, service, name, *targets, seconds=2):
+        said = self.attack(service, name, "connect", targets=[["4", *t] for t in targets], seconds=seconds)
+        return {address for _, address, _ in said}
+
+    def in_this_world(self, *arguments):
+        world = Answers(*arguments)
         self.addCleanup(world.close)
-        own = Answers(8081)
-        self.addCleanup(own.close)
-        mail = Answers(25, self.in_world)
-        self.addCleanup(mail.close)
-        service = self.serve("--network", "tagged")
-        self.deploy(service, "out", "egress")
-        self.assertEqual(self.reached(service, "out", (WORLD, 8080), (ELSEWHERE, 8080)), {WORLD, ELSEWHERE})
-        self.assertEqual(world.process.stdout.readline().strip(), HOST, "masqueraded")
-        gateway = service.invoke("out", {"attack": "gateway"}).json
-        refused = [(HOST, 8081), (HOST, service.port), ("127.0.0.1", service.port), (gateway, 8081),
-                   (gateway, service.port), (METADATA, 8080), (WORLD, 25)]
-        self.assertEqual(self.reached(service, "out", *refused, seconds=1), set())
-        with open("/etc/resolv.conf", "rb") as file:
-            expected = file.read(200).hex()
-        if not os.path.exists("/run/systemd/resolve/resolv.conf"):
-            seen = service.invoke("out", {"attack": "read", "with": {"paths": ["/etc/resolv.conf"]}}).json
-            self.assertEqual(seen, {"/etc/resolv.conf": expected}, "the host's name servers")
-        self.assertEqual(service.stop(), 0)
-        self.assertNotIn("ogni", run("nft", "list", "tables").stdout)
-        self.assertEqual([line for line in run("ip", "-o", "link").stdout.splitlines() if ": og" in line], [])
-
-    def test_environments_with_a_way_out_do_not_reach_each_other_nor_are_reached(self):
-        service = self.serve("--network", "egress")
-        self.deploy(service, "server")
-        self.deploy(service, "client")
-        address = service.invoke("server", {"attack": "own_address"}).json
-        gateway = service.invoke("client", {"attack": "gateway"}).json
-        self.assertNotEqual(address, gateway)
-        outcome = []
-        # Not a pool: its threads would be in this network, too, but are made when they please.
-        caller = threading.Thread(target=lambda: outcome.append(service.invoke(
-            "server", {"attack": "listen", "with": {"port": 8090, "seconds": 6}}).json))
-        caller.start()
-        self.assertEqual(self.reached(service, "client", (address, 8090), seconds=2), set())
-        run("ip", "route", "get", address)
-        knock = subprocess.run([*self.in_world, "/usr/bin/python3", "-c",
-                                "import socket,sys\ns=socket.socket(); s.settimeout(2)\n"
-                                f"sys.exit(s.connect_ex(('{address}', 8090)) != 0)"], timeout=30)
-        self.assertNotEqual(knock.returncode, 0)
-        caller.join()
-        self.assertEqual(outcome, [None])
-        service.kill()  # its launcher clears away all the same
-        wait_until(lambda: "ogni" not in run("nft", "list", "tables").stdout, "the table is gone")
-
-    def test_without_the_setting_the_tag_gives_nothing_and_is_told_of_once_per_function(self):
-        world = Answers(8080, self.in_world)
-        self.addCleanup(world.close)
-        service = self.serve()
-        self.deploy(service, "out", "egress")
-        self.deploy(service, "again", "egress")
-        for name in ("out", "again"):
-            self.assertEqual(self.reached(service, name, (WORLD, 8080), seconds=1), set())
-        for name in ("out", "again"):
-            service.client.update_function_configuration(FunctionName=name, Description="another environment")
-            service.wait_active(name)
-            service.invoke(name, {"attack": "gateway"})
-            self.assertEqual(service.messages().count(f"{name} is tagged ogni:network=egress"), 1)
-        self.assertEqual(service.messages().count("--network tagged"), 2)
-        self.assertEqual(service.stop(), 0)
-        self.assertEqual(run("nft", "list", "tables").stdout, "")
-        self.assertEqual(run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip(), "0")
-
-    def test_function_without_a_way_out_is_told_no_name_server(self):
-        service = self.serve("--network", "tagged")
-        self.deploy(service, "in")
-        seen = service.invoke("in", {"attack": "read", "with": {"paths": ["/etc/resolv.conf"]}}).json
-        self.assertEqual(seen, {"/etc/resolv.conf": ""})
-        self.assertEqual(run("nft", "list", "tables").stdout, "", "no rules before somebody needs them")
-        self.assertEqual(service.stop(), 0)
+        return world
 
     def launcher(self, service):
         """(keeper, the launcher that it keeps); None while there is none."""
@@ -177,25 +146,11 @@ class Network(unittest.TestCase):
         kept = children(keepers[0]) if keepers else []
         return (keepers[0], kept[0]) if kept else None
 
-    def forwarding(self):
-        return run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip()
-
-    def test_a_launcher_that_is_killed_is_followed_by_one_that_gives_a_way_out(self):
-        world = Answers(8080, self.in_world)
-        self.addCleanup(world.close)
-        service = self.serve("--network", "egress")
-        self.deploy(service, "out")
-        self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+    def kill_launcher(self, service):
         keeper, first = self.launcher(service)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: (self.launcher(service) or (keeper, first))[1] != first, "another launcher is there")
         wait_until(lambda: "the launcher died" in service.messages(), "the daemon knows")
-        self.assertEqual(self.reached(service, "out", (WORLD, 8080), (HOST, service.port)), {WORLD})
-        tables = run("nft", "list", "tables").stdout.splitlines()
-        self.assertEqual(len(tables), 1, tables)
-        self.assertEqual(service.stop(), 0)
-        self.assertEqual(run("nft", "list", "tables").stdout, "")
-        self.assertEqual(self.forwarding(), "0", "the second one knew that the first had switched it on")
 
     def kill_all(self, service):
         """Nobody is left who could clear away."""
@@ -208,36 +163,153 @@ class Network(unittest.TestCase):
         service.process.wait()
         service.expect_gone(family)
 
-    def test_what_a_killed_service_leaves_is_swept_at_the_next_start(self):
-        killed = self.serve("--network", "egress")
-        self.deploy(killed, "out")
-        self.assertEqual(self.reached(killed, "out", (WORLD, 8080), seconds=1), set())
-        self.kill_all(killed)
-        self.assertIn("ogni_", run("nft", "list", "tables").stdout)
-        self.assertEqual(self.forwarding(), "1")
-        service = Service("--isolation", "namespace", data=killed.data)
-        self.addCleanup(service.close)
-        service.start()
-        self.assertEqual(run("nft", "list", "tables").stdout, "")
+    def forwarding(self):
+        return run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip()
+
+    def tables(self):
+        return run("nft", "list", "tables").stdout
+
+    def expect_nothing_left(self):
+        self.assertEqual(self.tables(), "")
         self.assertEqual(self.forwarding(), "0")
+        self.assertEqual([line for line in run("ip", "-o", "link").stdout.splitlines() if ": og" in line], [])
+
+
+class WhoeverStartsIt:
+    """What a way out promises, by root and by an ordinary user."""
+
+    def pairs(self, service):
+        """How many environments something leads to from the way out."""
+        raise NotImplementedError
+
+    def test_function_with_a_way_out_reaches_the_world_and_neither_host_nor_metadata(self):
+        world = self.in_this_world(8080, self.in_world)
+        self.in_this_world(8081)
+        self.in_this_world(25, self.in_world)
+        run("ip", "addr", "add", "10.99.0.1/24", "dev", "lo")
+        service = self.serve("--network", "tagged")
+        self.deploy(service, "out", "egress")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080), (ELSEWHERE, 8080)), {WORLD, ELSEWHERE})
+        self.assertEqual(world.process.stdout.readline().strip(), HOST, "masqueraded")
+        self.in_this_world(53, self.in_world, NAMES)
+        self.assertEqual(self.attack(service, "out", "resolve", name="anything.example.com"), ELSEWHERE)
+        gateway = self.attack(service, "out", "gateway")
+        refused = [(HOST, 8081), (HOST, service.port), ("127.0.0.1", service.port), ("0.0.0.0", 8081),
+                   ("127.0.0.53", 8081), ("10.99.0.1", 8081), ("10.99.0.77", 8081), (gateway, 8081),
+                   (gateway, service.port), (METADATA, 8080), (WORLD, 25), ("100.127.255.253", 8081),
+                   ("100.127.255.254", 8081), ("240.0.0.1", 8081)]
+        self.assertEqual(self.reached(service, "out", *refused, seconds=1), set())
+        self.assertEqual(service.stop(), 0)
+        self.expect_nothing_left()
+
+    def test_an_address_that_the_host_gets_later_is_not_reached_either(self):
+        self.in_this_world(8080, self.in_world)
+        self.in_this_world(8081)
+        service = self.serve("--network", "egress")
+        self.deploy(service, "out")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+        later = "10.77.4.1"
+        run("ip", "addr", "add", later + "/24", "dev", "out")
+        wait_until(lambda: self.reached(service, "out", (later, 8081), seconds=1) == set(), "it is not reached")
+        self.assertEqual(self.reached(service, "out", (later, 8081), (WORLD, 8080), seconds=1), {WORLD})
         self.assertEqual(service.stop(), 0)
 
-    def test_forwarding_stays_on_as_long_as_another_service_needs_it(self):
-        world = Answers(8080, self.in_world)
-        self.addCleanup(world.close)
-        first, second = self.serve("--network", "egress"), self.serve("--network", "egress")
-        for service in (first, second):
-            self.deploy(service, "out")
-            self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
-        self.assertEqual(first.stop(), 0)
-        self.assertEqual(self.forwarding(), "1")
-        self.assertEqual(self.reached(second, "out", (WORLD, 8080)), {WORLD})
-        self.assertEqual(second.stop(), 0)
-        self.assertEqual(self.forwarding(), "0")
+    def test_nothing_comes_in_that_is_no_answer(self):
+        self.in_this_world(9000, self.in_world, STRANGER)
+        service = self.serve("--network", "egress")
+        self.deploy(service, "out")
+        said = self.attack(service, "out", "datagrams", address=WORLD, port=9000, seconds=1)
+        self.assertEqual(said["came"], [[WORLD, 9000, "answer"]])
+        self.assertEqual(service.stop(), 0)
+
+    def test_environments_with_a_way_out_do_not_reach_each_other_nor_are_reached(self):
+        service = self.serve("--network", "egress")
+        self.deploy(service, "server")
+        self.deploy(service, "client")
+        address = self.attack(service, "server", "own_address")
+        gateway = self.attack(service, "client", "gateway")
+        self.assertNotEqual(address, gateway)
+        outcome = []
+        # Not a pool: its threads would be in this network, too, but are made when they please.
+        caller = threading.Thread(target=lambda: outcome.append(service.invoke(
+            "server", {"attack": "listen", "with": {"port": 8090, "seconds": 8}}).json))
+        caller.start()
+        self.assertEqual(self.reached(service, "client", (address, 8090), seconds=2), set())
+        run("ip", "route", "get", address)
+        for target in (address, HOST):
+            knock = subprocess.run([*self.in_world, "/usr/bin/python3", "-c",
+                                    "import socket,sys\ns=socket.socket(); s.settimeout(2)\n"
+                                    f"sys.exit(s.connect_ex(('{target}', 8090)) != 0)"], timeout=30)
+            self.assertNotEqual(knock.returncode, 0)
+        caller.join()
+        self.assertEqual(outcome, [None])
+        service.kill()  # its launcher clears away all the same
+        wait_until(lambda: "ogni" not in self.tables(), "the table is gone")
+
+    def test_without_the_setting_the_tag_gives_nothing_and_is_told_of_once_per_function(self):
+        self.in_this_world(8080, self.in_world)
+        service = self.serve()
+        self.deploy(service, "out", "egress")
+        self.deploy(service, "again", "egress")
+        for name in ("out", "again"):
+            self.assertEqual(self.reached(service, name, (WORLD, 8080), seconds=1), set())
+        for name in ("out", "again"):
+            service.client.update_function_configuration(FunctionName=name, Description="another environment")
+            service.wait_active(name)
+            self.attack(service, name, "gateway")
+            self.assertEqual(service.messages().count(f"{name} is tagged ogni:network=egress"), 1)
+        self.assertEqual(service.messages().count("--network tagged"), 2)
+        self.assertEqual(service.stop(), 0)
+        self.expect_nothing_left()
+
+    def test_function_without_a_way_out_is_told_no_name_server(self):
+        service = self.serve("--network", "tagged")
+        self.deploy(service, "in")
+        seen = self.attack(service, "in", "read", paths=["/etc/resolv.conf"])
+        self.assertEqual(seen, {"/etc/resolv.conf": ""})
+        self.assertEqual(self.attack(service, "in", "interfaces"), ["lo"])
+        self.assertEqual(self.tables(), "", "no rules before somebody needs them")
+        self.assertEqual(service.stop(), 0)
+
+    def test_a_launcher_that_is_killed_is_followed_by_one_that_gives_a_way_out(self):
+        self.in_this_world(8080, self.in_world)
+        service = self.serve("--network", "egress")
+        self.deploy(service, "out")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+        first = [one for one in service.family() if one[0] not in (service.process.pid, self.launcher(service)[0])]
+        self.kill_launcher(service)
+        service.expect_gone(first)
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080), (HOST, service.port)), {WORLD})
+        self.assertLessEqual(len(self.tables().splitlines()), 1)
+        self.assertEqual(service.stop(), 0)
+        self.expect_nothing_left()
+
+    def test_environments_with_a_way_out_are_made_ahead_where_the_setting_makes_them_likely(self):
+        """Of four: three where every function has one; two once one has asked, where only tagged ones have."""
+        service = self.serve("--network", "egress", "--blank-environments", "4")
+        wait_until(lambda: self.pairs(service) == 3, "three have a way out before there is a function")
+        self.deploy(service, "out")
+        self.assertEqual(self.attack(service, "out", "ping"), "pong")
+        wait_until(lambda: self.pairs(service) == 4, "the one that was taken is made up for")
+        self.assertEqual(service.stop(), 0)
+        service = self.serve("--network", "tagged", "--blank-environments", "4")
+        self.deploy(service, "in")
+        self.assertEqual(self.attack(service, "in", "ping"), "pong")
+        self.assertEqual(self.pairs(service), 0)
+        self.deploy(service, "out", "egress")
+        self.assertEqual(self.attack(service, "out", "ping"), "pong")
+        wait_until(lambda: self.pairs(service) == 3, "one lives, and two are there for the next")
+        self.assertEqual(self.attack(service, "in", "interfaces"), ["lo"])
+        self.assertEqual(service.stop(), 0)
+        self.expect_nothing_left()
+
+
+class AsRoot(WhoeverStartsIt, NetworkTest):
+    def pairs(self, service):
+        return sum(": og" in line for line in run("ip", "-o", "link").stdout.splitlines())
 
     def test_a_tag_that_is_changed_changes_what_is_reached(self):
-        world = Answers(8080, self.in_world)
-        self.addCleanup(world.close)
+        self.in_this_world(8080, self.in_world)
         service = self.serve("--network", "tagged")
         self.deploy(service, "out")
         self.assertEqual(self.reached(service, "out", (WORLD, 8080), seconds=1), set())
@@ -250,25 +322,35 @@ class Network(unittest.TestCase):
         self.assertEqual(service.stop(), 0)
 
     def test_function_tagged_loopback_stays_in_where_others_go_out(self):
-        world = Answers(8080, self.in_world)
-        self.addCleanup(world.close)
+        self.in_this_world(8080, self.in_world)
         service = self.serve("--network", "egress")
         self.deploy(service, "shy", "loopback")
         self.deploy(service, "plain")
         self.assertEqual(self.reached(service, "shy", (WORLD, 8080), seconds=1), set())
+        self.assertEqual(self.attack(service, "shy", "interfaces"), ["lo"])
         self.assertEqual(self.reached(service, "plain", (WORLD, 8080)), {WORLD})
         self.assertEqual(service.stop(), 0)
-        self.assertEqual(run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip(), "0")
+        self.expect_nothing_left()
 
+    def test_what_a_killed_service_leaves_is_swept_at_the_next_start(self):
+        killed = self.serve("--network", "egress")
+        self.deploy(killed, "out")
+        self.assertEqual(self.reached(killed, "out", (WORLD, 8080), seconds=1), set())
+        self.kill_all(killed)
+        self.assertIn("ogni_", self.tables())
+        self.assertEqual(self.forwarding(), "1")
+        service = self.serve(data=killed.data)
+        self.expect_nothing_left()
+        self.assertEqual(service.stop(), 0)
 
-class WithoutRoot(unittest.TestCase):
-    def test_a_way_out_is_refused_at_start_and_the_setting_is_named(self):
-        if os.getuid() == 0:
-            self.skipTest("root can have it")
-        if can_isolate():
-            self.skipTest("namespace isolation: " + can_isolate())
-        service = Service("--isolation", "namespace", "--network", "egress")
-        self.addCleanup(service.close)
-        with self.assertRaises(AssertionError) as caught:
-            service.start()
-        self.assertIn("--network: only a service that is started as root", str(caught.exception))
+    def test_forwarding_stays_on_as_long_as_another_service_needs_it(self):
+        self.in_this_world(8080, self.in_world)
+        first, second = self.serve("--network", "egress"), self.serve("--network", "egress")
+        for service in (first, second):
+            self.deploy(service, "out")
+            self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
+        self.assertEqual(first.stop(), 0)
+        self.assertEqual(self.forwarding(), "1")
+        self.assertEqual(self.reached(second, "out", (WORLD, 8080)), {WORLD})
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(self.forwarding(), "0")

@@ -1,5 +1,6 @@
 """A hostile function. Each attack returns what it reached, so that an empty answer means that the walls held."""
 
+import concurrent.futures
 import ctypes
 import errno
 import fcntl
@@ -466,17 +467,19 @@ def sockets():
 
 def connect(targets, seconds=2):
     """Which of [[family, address, port]] accepted a connection; "unix" with port 0 is a path, or abstract with @."""
-    reached = []
-    for family, address, port in targets:
+    def accepts(target):
+        family, address, port = target
         kind = {"4": socket.AF_INET, "6": socket.AF_INET6, "unix": socket.AF_UNIX}[family]
         try:
             with socket.socket(kind, socket.SOCK_STREAM) as attempt:
                 attempt.settimeout(seconds)
                 attempt.connect((address, port) if family != "unix" else address.replace("@", "\0", 1))
-                reached.append([family, address, port])
+                return True
         except OSError:
-            pass
-    return reached
+            return False
+
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        return [target for target, did in zip(targets, pool.map(accepts, targets)) if did]
 
 
 def interfaces():
@@ -510,6 +513,39 @@ def listen(port, seconds):
             return server.accept()[1]
         except OSError:
             return None
+
+
+def datagrams(address, port, seconds):
+    """Sends one; returns [address, port, words] of each that comes back, and the port that it was sent from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("0.0.0.0", 0))
+        one.sendto(b"hello", (address, port))
+        one.settimeout(seconds)
+        came = []
+        try:
+            while True:
+                words, who = one.recvfrom(100)
+                came.append([*who, words.decode()])
+        except OSError:
+            return {"came": came, "port": one.getsockname()[1]}
+
+
+def flows(address, port, count):
+    """A datagram from each of so many ports."""
+    for number in range(count):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            one.bind(("0.0.0.0", 20_000 + number))
+            try:
+                one.sendto(b"hello", (address, port))
+            except OSError:
+                pass
+
+
+def resolve(name):
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        return str(error)
 
 
 def connections(count, workers):
