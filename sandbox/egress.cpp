@@ -78,12 +78,26 @@ void Egress::clear_away(std::string_view tag, const Fd& host_mounts) {
 
 std::string Egress::prefix() const { return "og" + hex_of(hash_) + "s"; }
 
-std::uint32_t Egress::network() const { return kCarrierRange + ((hash_ >> 16) & 15) * (kNetworksMax * 4); }
+// Services on one host share its addresses; which are taken, their rules say.
+Result<void> Egress::choose_network() {
+  constexpr std::uint32_t kNetworks = 16;
+  std::string script;
+  for (const std::string& name : find_tables(host_mounts_)) {
+    if (name != std::string(kTablePrefix).append(tag_)) script += "list table inet " + name + "\n";
+  }
+  const auto taken = script.empty() ? Result<std::string>() : run_nft(host_mounts_.get(), -1, script);
+  for (std::uint32_t tries = 0; tries < kNetworks; ++tries) {
+    network_ = kCarrierRange + (((hash_ >> 16) + tries) % kNetworks) * (kNetworksMax * 4);
+    if (!taken || !taken->contains(text_of(network_) + "/14")) return {};
+  }
+  return failure(ErrorCode::kLimit, "too many services with a way out");
+}
 
 Result<std::unique_ptr<WayOut>> Egress::create(std::string_view tag, int host_mounts) {
   Fd mounts(::fcntl(host_mounts, F_DUPFD_CLOEXEC, 0));
   if (!mounts) return failure(Error::from_errno("duplicate the mount namespace"));
   std::unique_ptr<Egress> egress(new Egress(std::string(tag), std::move(mounts)));
+  if (auto chosen = egress->choose_network(); !chosen) return failure(std::move(chosen).error());
   const auto forwarding = read_file(kForwarding, 16);
   const bool is_off = !forwarding || !forwarding->starts_with('1');
   if (auto loaded = egress->load_rules(is_off); !loaded) return failure(std::move(loaded).error());
@@ -99,7 +113,7 @@ Result<void> Egress::load_rules(bool forwarding_is_off) const {
   const std::string table = std::string("inet ").append(kTablePrefix).append(tag_);
   const std::string marker = forwarding_is_off ? " chain " + std::string(kForwardingWasOff) + " {\n }\n" : "";
   const std::string ours = "\"" + prefix() + "*\"";
-  const std::string all = text_of(network()) + "/14";
+  const std::string all = text_of(network_) + "/14";
   // Added and deleted first: what a predecessor left is replaced in the same transaction.
   auto loaded = run_nft(host_mounts_.get(), -1,
                         "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + marker +
@@ -136,7 +150,7 @@ Result<void> Egress::load_rules(bool forwarding_is_off) const {
 Result<std::uint32_t> Egress::connect(pid_t process) {
   auto route = RouteNetlink::open();
   if (!route) return failure(std::move(route).error());
-  return add_pair(*route, prefix(), network(), process);
+  return add_pair(*route, prefix(), network_, process);
 }
 
 }  // namespace ogni::sandbox

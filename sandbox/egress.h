@@ -36,11 +36,12 @@ class Egress : public WayOut {
   Egress(std::string tag, Fd host_mounts);
   static void clear_away(std::string_view tag, const Fd& host_mounts);
   Result<void> load_rules(bool forwarding_is_off) const;
-  std::string prefix() const;     // of our ends of the pairs
-  std::uint32_t network() const;  // of all environments: a /14 of the range for carriers, 100.64.0.0/10
+  Result<void> choose_network();
+  std::string prefix() const;  // of our ends of the pairs
 
   std::string tag_;
   std::uint32_t hash_ = 0;
+  std::uint32_t network_ = kCarrierRange;  // of all environments: a /14 that no other service has
   Fd host_mounts_;
   bool is_open_ = false;
 };
