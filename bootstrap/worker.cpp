@@ -81,7 +81,8 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
     complain("start", program);
     return nullptr;
   }
-  return std::unique_ptr<Worker>(new Worker(process, std::move(requests.writing), std::move(replies.reading)));
+  return std::unique_ptr<Worker>(
+      new Worker(process, std::move(requests.writing), std::move(replies.reading), std::move(memory)));
 }
 
 std::unique_ptr<Worker> Worker::fork() {
@@ -101,11 +102,12 @@ std::unique_ptr<Worker> Worker::fork() {
       new Worker(process, std::move(pipes.requests.writing), std::move(pipes.replies.reading)));
 }
 
-Worker::Worker(pid_t process, Descriptor requests, Descriptor replies)
+Worker::Worker(pid_t process, Descriptor requests, Descriptor replies, std::vector<Descriptor> memory)
     : process_(process),
       process_descriptor_(open_process(process)),
       requests_(std::move(requests)),
-      replies_(std::move(replies)) {}
+      replies_(std::move(replies)),
+      memory_(std::move(memory)) {}
 
 Worker::~Worker() { end(Patience::kNone); }
 

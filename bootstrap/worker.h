@@ -61,6 +61,8 @@ class Worker {
   bool waits() const;
 
   pid_t process() const { return process_; }
+  // The files in memory that it was given, in their order; one that could not be made is empty.
+  const std::vector<Descriptor>& memory() const { return memory_; }
   // Valid until the next call that waits.
   const FrameReader& reply() const { return reader_; }
   // Whether anything of the last frame may have reached the worker.
@@ -71,7 +73,7 @@ class Worker {
   int wait_status() const { return wait_status_; }
 
  private:
-  Worker(pid_t process, Descriptor requests, Descriptor replies);
+  Worker(pid_t process, Descriptor requests, Descriptor replies, std::vector<Descriptor> memory = {});
 
   enum class Ready { kReplies, kRequests, kDeath };
   Ready wait(bool writable) const;
@@ -87,6 +89,7 @@ class Worker {
   Descriptor process_descriptor_;  // none where the kernel has none
   Descriptor requests_;
   Descriptor replies_;
+  std::vector<Descriptor> memory_;
   int wait_status_ = 0;
   bool delivered_ = false;
   FrameReader reader_;

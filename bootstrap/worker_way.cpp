@@ -49,6 +49,7 @@ void WorkerWay::begin_forking() {
 }
 
 std::optional<StartFailure> WorkerWay::start() {
+  shell_.reset();
   if (origin_) {
     fill();
     if (take_waiting()) return std::nullopt;
@@ -61,6 +62,9 @@ std::optional<StartFailure> WorkerWay::start() {
   }
   const Worker::Outcome outcome = worker_->await_first();
   if (outcome == Worker::Outcome::kReply && worker_->reply().kind() == "ready") {
+    if (worker_->reply().field("form") == "bash" && worker_->memory().size() >= 2) {
+      shell_.emplace(worker_->process(), worker_->memory());
+    }
     takes_nul_bytes_ = worker_->reply().field("nul_bytes") != "no";
     wants_line_feed_ = worker_->reply().field("line_feed") == "yes";
     children_.spare_below(worker_->process());
@@ -98,15 +102,22 @@ std::string_view WorkerWay::make_frame(const Invocation& invocation) {
   return writer_.finish("invoke", invocation.event.size());
 }
 
+// Nothing: there is no file that it could be in.
+std::optional<std::string_view> WorkerWay::body_of(const FrameReader& reply) {
+  if (reply.kind() != "printed") return reply.body();
+  return shell_ ? shell_->printed() : std::nullopt;
+}
+
 Client::Answer WorkerWay::answer(Client& client) {
   const FrameReader& reply = worker_->reply();
-  if (!belongs_to(reply, client.invocation().request_id)) {
+  const auto body = body_of(reply);
+  if (!body || !belongs_to(reply, client.invocation().request_id)) {
     const ErrorReport report = failure(Worker::Outcome::kMalformed, client.invocation().request_id);
     return client.fail(report.type, report.json());
   }
-  if (reply.kind() == "result") {
+  if (reply.kind() == "result" || reply.kind() == "printed") {
     const std::string_view type = reply.field("content_type");
-    return client.respond(reply.body(), type.empty() ? "application/json" : type);
+    return client.respond(*body, type.empty() ? "application/json" : type);
   }
   if (reply.kind() == "stream") return stream(client);
   const bool spoke_protocol = reply.kind() == "error";
@@ -126,12 +137,13 @@ Client::Answer WorkerWay::stream(Client& client) {
   while (true) {
     const Worker::Outcome outcome = worker_->await_next();
     const FrameReader& reply = worker_->reply();
-    const bool is_reply = outcome == Worker::Outcome::kReply && belongs_to(reply, request_id);
+    const auto body = outcome == Worker::Outcome::kReply ? body_of(reply) : std::nullopt;
+    const bool is_reply = body && belongs_to(reply, request_id);
     const std::string_view kind = is_reply ? reply.kind() : std::string_view();
-    if (kind == "chunk" || kind == "end") {
-      is_taken = is_taken && client.stream_write(reply.body());
-      if (kind == "end") return client.stream_end();
-      continue;
+    if (kind == "chunk" || kind == "end" || kind == "printed") {
+      is_taken = is_taken && client.stream_write(*body);
+      if (kind == "chunk") continue;
+      return client.stream_end();
     }
     const bool ends = kind == "error" && reply.field("ends") == "yes";
     const ErrorReport report = kind == "error" ? report_of(reply) : failure(outcome, request_id);
@@ -163,9 +175,20 @@ void WorkerWay::clean_up() {
   children_.clean(own, waiting);
 }
 
+bool WorkerWay::exchange(const Invocation& invocation, Worker::Outcome& outcome) {
+  if (shell_) {
+    if (!shell_->prepare(invocation)) return false;
+    outcome = worker_->exchange(shell_->request(), {});
+  } else if (wants_line_feed_) {
+    outcome = worker_->exchange(make_frame(invocation), std::string(invocation.event) + '\n');
+  } else {
+    outcome = worker_->exchange(make_frame(invocation), invocation.event);
+  }
+  return true;
+}
+
 Client::Answer WorkerWay::serve(Client& client) {
   const Invocation& invocation = client.invocation();
-  const std::string_view frame = make_frame(invocation);
   // A worker found dead before the event reached it has cost nothing yet: a second one gets the event.
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!worker_) {
@@ -181,10 +204,10 @@ Client::Answer WorkerWay::serve(Client& client) {
           plain_report("Runtime.UnmarshalError", "the event holds NUL bytes, which this language cannot");
       return client.fail(report.type, report.json());
     }
-    const Worker::Outcome outcome = wants_line_feed_ ? worker_->exchange(frame, std::string(invocation.event) + '\n')
-                                                     : worker_->exchange(frame, invocation.event);
-    if (outcome == Worker::Outcome::kReply) return answer(client);
-    if (worker_->delivered()) {
+    Worker::Outcome outcome = Worker::Outcome::kDied;
+    const bool is_asked = exchange(invocation, outcome);
+    if (is_asked && outcome == Worker::Outcome::kReply) return answer(client);
+    if (is_asked && worker_->delivered()) {
       const ErrorReport report = failure(outcome, invocation.request_id);
       return client.fail(report.type, report.json());
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bootstrap/children.h"
+#include "bootstrap/shell_form.h"
 #include "bootstrap/way.h"
 #include "bootstrap/worker.h"
 
@@ -42,6 +43,9 @@ class WorkerWay final : public Way {
   void begin_forking();
   void fill();
   std::string_view make_frame(const runtime::Invocation& invocation);
+  // The event goes to the worker; false where this one can take none more.
+  bool exchange(const runtime::Invocation& invocation, Worker::Outcome& outcome);
+  std::optional<std::string_view> body_of(const FrameReader& reply);
   runtime::Client::Answer answer(runtime::Client& client);
   runtime::Client::Answer stream(runtime::Client& client);
   ErrorReport failure(Worker::Outcome outcome, std::string_view request_id);
@@ -55,6 +59,7 @@ class WorkerWay final : public Way {
   bool forks_ = true;               // as far as is known
   bool takes_nul_bytes_ = true;
   bool wants_line_feed_ = false;
+  std::optional<ShellForm> shell_;  // of a worker that asked for it
   std::unique_ptr<Worker> worker_;  // null after a failure
 };
 

@@ -1,7 +1,7 @@
-# The bash worker: sources the script of the handler once and serves invocations as docs/worker-protocol.md says.
+# The bash worker: sources the script of the handler once and serves invocations as docs/worker-protocol.md says, in its form for bash.
 #
 # `hello.handler` is function `handler` of hello.sh (or hello.bash). It gets the event as $1 and on stdin; what it prints
-# is the response, stderr is the log. Its output goes to an unlinked file that is read back, so a call costs no fork.
+# is the response, stderr is the log. Its output goes to a file in memory that the bootstrap reads, so a call costs no fork.
 # A status other than 0 is an error, whose message is what was printed. `exit` and a failure under `set -e` end the call,
 # not the shell: `exit 0` answers with the output so far. LAMBDA_RESPONSE_CONTENT_TYPE may name the type of a response.
 # A script that sets LAMBDA_STREAMING=yes may call `lambda_write TEXT...`: each sends a piece of a streamed response at once,
@@ -71,36 +71,31 @@ _ogni_refuse() {
   builtin exit 1
 }
 
-_ogni_receive() {
-  local LC_ALL=C IFS=' ' kind head_bytes body_bytes rest line value
-  builtin read -r -u "$_ogni_requests" kind head_bytes body_bytes || builtin exit 0
-  builtin read -r -N "$head_bytes" -u "$_ogni_requests" rest
-  _ogni_event=
-  ((body_bytes == 0)) || IFS='' builtin read -r -N "$body_bytes" -u "$_ogni_requests" _ogni_event
-  unset -v _X_AMZN_TRACE_ID LAMBDA_RUNTIME_CLIENT_CONTEXT LAMBDA_RUNTIME_COGNITO_IDENTITY LAMBDA_RUNTIME_AWS_TENANT_ID
-  _ogni_request_id=
-  while [[ -n $rest ]]; do
-    line=${rest%%$'\n'*} rest=${rest#*$'\n'}
-    value=${line#*=}
-    case ${line%%=*} in
-      request_id) export LAMBDA_RUNTIME_AWS_REQUEST_ID=$value _ogni_request_id=$value ;;
-      deadline_ms) export LAMBDA_RUNTIME_DEADLINE_MS=$value ;;
-      invoked_function_arn) export LAMBDA_RUNTIME_INVOKED_FUNCTION_ARN=$value ;;
-      trace_id) export _X_AMZN_TRACE_ID=$value ;;
-      client_context) export LAMBDA_RUNTIME_CLIENT_CONTEXT=$value ;;
-      cognito_identity) export LAMBDA_RUNTIME_COGNITO_IDENTITY=$value ;;
-      tenant_id) export LAMBDA_RUNTIME_AWS_TENANT_ID=$value ;;
-    esac
-  done
+# What the bootstrap sends calls these. _ogni_set REQUEST-ID DEADLINE EVENT [TRACE-ID CLIENT-CONTEXT IDENTITY TENANT]
+_ogni_set() {
+  [[ -z ${_X_AMZN_TRACE_ID+x} ]] || builtin unset -v _X_AMZN_TRACE_ID
+  [[ -z ${LAMBDA_RUNTIME_CLIENT_CONTEXT+x}${LAMBDA_RUNTIME_COGNITO_IDENTITY+x}${LAMBDA_RUNTIME_AWS_TENANT_ID+x} ]] ||
+    builtin unset -v LAMBDA_RUNTIME_CLIENT_CONTEXT LAMBDA_RUNTIME_COGNITO_IDENTITY LAMBDA_RUNTIME_AWS_TENANT_ID
+  builtin export "LAMBDA_RUNTIME_AWS_REQUEST_ID=$1" "LAMBDA_RUNTIME_DEADLINE_MS=$2" \
+    "LAMBDA_RUNTIME_INVOKED_FUNCTION_ARN=$_ogni_arn"
+  _ogni_request_id=$1 _ogni_event=$3
+  (($# > 3)) || return 0
+  [[ -z $4 ]] || builtin export "_X_AMZN_TRACE_ID=$4"
+  [[ -z $5 ]] || builtin export "LAMBDA_RUNTIME_CLIENT_CONTEXT=$5"
+  [[ -z $6 ]] || builtin export "LAMBDA_RUNTIME_COGNITO_IDENTITY=$6"
+  [[ -z $7 ]] || builtin export "LAMBDA_RUNTIME_AWS_TENANT_ID=$7"
 }
 
-# What the handler printed, cut at its NUL bytes, which no variable can hold.
-_ogni_collect() {
-  local last
-  builtin printf x >>"/proc/self/fd/$_ogni_output" # a part ends the array even after a final NUL
-  builtin mapfile -d '' _ogni_parts <"/proc/self/fd/$_ogni_output"
-  last=$((${#_ogni_parts[@]} - 1))
-  _ogni_parts[last]=${_ogni_parts[last]%x}
+# _ogni_read BYTES: a long event.
+_ogni_read() {
+  local LC_ALL=C
+  builtin read -r -N "$1" _ogni_event <"/proc/self/fd/$_ogni_input"
+}
+
+# _ogni_more LENGTH: commands that are longer than the first block.
+_ogni_more() {
+  builtin read -r -N "$1" -u "$_ogni_requests" _ogni_commands
+  builtin eval "$_ogni_commands"
 }
 
 # A file says whose stream it is and whether it has begun: a subshell may have begun it, or be one of an earlier call.
@@ -130,26 +125,21 @@ lambda_write() {
   builtin printf '%s %d %d\n%s%s' "$kind" "${#head}" "${#body}" "$head" "$body" >&"$_ogni_replies"
 }
 
+# The bootstrap reads what the handler printed. One line is one system call.
 _ogni_answer() {
-  local LC_ALL=C kind=result head='' bytes=0 last part
-  _ogni_collect
-  [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
-  last=$((${#_ogni_parts[@]} - 1))
-  [[ $_ogni_state == begun ]] && kind=end head=''
-  if ((last == 0)); then
-    builtin printf '%s %d %d\n%s%s' "$kind" "${#head}" "${#_ogni_parts}" "$head" "$_ogni_parts" >&"$_ogni_replies"
+  if [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]]; then
+    builtin printf 'printed 0 0\n' >&"$_ogni_replies"
     return
   fi
-  for part in "${_ogni_parts[@]}"; do ((bytes += ${#part} + 1)); done
-  builtin printf '%s %d %d\n%s' "$kind" "${#head}" "$((bytes - 1))" "$head" >&"$_ogni_replies"
-  builtin printf '%s\0' "${_ogni_parts[@]:0:last}" >&"$_ogni_replies"
-  builtin printf '%s' "${_ogni_parts[last]}" >&"$_ogni_replies"
+  local LC_ALL=C
+  local head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
+  builtin printf 'printed %d 0\n%s' "${#head}" "$head" >&"$_ogni_replies"
 }
 
 _ogni_report() {
-  local LC_ALL=C type message
-  _ogni_collect
-  message=${_ogni_parts[0]%$'\n'}
+  local LC_ALL=C type message=''
+  builtin read -r -N 268435456 message <"/proc/self/fd/$_ogni_output"
+  message=${message%$'\n'}
   if [[ $_ogni_end == exit ]]; then
     type=Runtime.ExitError
     message="RequestId: $_ogni_request_id Error: Runtime exited with error: exit status $_ogni_status"
@@ -163,55 +153,42 @@ _ogni_report() {
 
 # --- the handler ---------------------------------------------------------------------------------------------------
 
-# Whether anything has forked since this was asked last, by the newest process id that was given away; also when it
-# cannot be told. No fork itself.
-_ogni_is_forked() {
-  local IFS=' ' last=$_ogni_newest
-  _ogni_newest=
-  [[ ! -r /proc/loadavg ]] || builtin read -r _ _ _ _ _ogni_newest </proc/loadavg
-  [[ -z $last || $last != "$_ogni_newest" ]]
-}
-
-# Whether a process is here that was not when this was asked last; also when it cannot be told.
-_ogni_is_company() {
-  local IFS=' ' process='' old=" ${_ogni_processes-} " new=no
-  local processes=(/proc/[0-9]*)
-  _ogni_processes="${processes[*]-}"
-  [[ $old == *" /proc/$_ogni_pid "* && " $_ogni_processes " == *" /proc/$_ogni_pid "* ]] || return 0
-  for process in "${processes[@]}"; do
-    [[ $old == *" $process "* ]] || new=yes
-  done
-  [[ $new == yes ]]
-}
-
-# Ready for the next call: a child left behind may still use the files of the last one.
-_ogni_clean() {
-  _ogni_is_forked && _ogni_is_company || return 0
-  eval "exec $_ogni_input<&- $_ogni_output<&- $_ogni_begun<&-"
-  _ogni_prepare again
-  _ogni_is_forked
-}
-
+# _ogni_run calls the handler. The numbers are written out, so that nothing is expanded within its redirections.
 _ogni_prepare() {
-  # What the bootstrap has given, else unlinked files: a call costs no fork. Files of a disk are slow to truncate, and
-  # what a here-document is kept in may only be read by its user.
-  local files=("${TMPDIR:-/tmp}/ogni-$$-$SRANDOM".{in,out,begun})
-  if [[ $1 == first && -f /proc/self/fd/6 && -f /proc/self/fd/7 && -f /proc/self/fd/8 ]]; then
-    exec {_ogni_input}<>/proc/self/fd/6 {_ogni_output}<>/proc/self/fd/7 {_ogni_begun}<>/proc/self/fd/8 6<&- 7<&- 8<&-
-  else
-    exec {_ogni_input}<>"${files[0]}" {_ogni_output}<>"${files[1]}" {_ogni_begun}<>"${files[2]}"
-    command -p rm -f -- "${files[@]}"
-  fi
-  # The numbers are written out: a redirection of a function then hides the private descriptors from its children.
-  local hidden="$_ogni_requests<&- $_ogni_replies>&-"
-  [[ ${LAMBDA_STREAMING-} == yes ]] && hidden="$_ogni_requests<&-"
-  eval '_ogni_run() { "$_ogni_function" "$_ogni_event" '"\
-    <'/proc/self/fd/$_ogni_input' >|'/proc/self/fd/$_ogni_output' $hidden; }"
+  eval '_ogni_run() { "$_ogni_function" "$_ogni_event"; }'" <$1 >&$_ogni_output"
+}
+
+# The bootstrap asks for it where a process was left behind that may still use the files of the last call. It does not see
+# how far the new ones have been read.
+_ogni_renew() {
+  eval "exec $_ogni_input<&- $_ogni_output>&-"
+  exec {_ogni_input}<"$1" {_ogni_output}>>"$2" || builtin exit 1
+  _ogni_prepare "/proc/self/fd/$_ogni_input"
+}
+
+# Moves descriptor $1 to where programs do not inherit it: what the shell keeps aside while a redirection lasts is closed on
+# exec, and so is a copy of that. The number is _ogni_hidden.
+_ogni_hide() {
+  local kept
+  eval "exec {kept}<&$1"
+  eval "_ogni_seek() { _ogni_find; } $1<&-"
+  _ogni_seek
+  eval "exec $1<&-"
+  if [[ -n $_ogni_hidden ]]; then eval "exec $kept<&-"; else _ogni_hidden=$kept; fi
+}
+
+_ogni_find() {
+  local number
+  _ogni_hidden=
+  for ((number = 10; number < 100; ++number)); do
+    [[ $number != "$kept" && /proc/self/fd/$number -ef /proc/self/fd/$kept ]] || continue
+    exec {_ogni_hidden}<&"$number"
+    return
+  done
 }
 
 _ogni_call() {
   LAMBDA_RESPONSE_CONTENT_TYPE= _ogni_end='' _ogni_trace='' _ogni_status=0
-  builtin printf %s "$_ogni_event" >|"/proc/self/fd/$_ogni_input"
   [[ ${LAMBDA_STREAMING-} != yes ]] || builtin printf '%s ' "$_ogni_request_id" >|"/proc/self/fd/$_ogni_begun"
   _ogni_busy=1
   [[ $_ogni_flags == *e* ]] && set -e
@@ -229,7 +206,6 @@ _ogni_call() {
   fi
   _ogni_busy=
   # From here on nobody may add to the stream.
-  _ogni_stream_state
   [[ ${LAMBDA_STREAMING-} != yes ]] || : >|"/proc/self/fd/$_ogni_begun"
 }
 
@@ -244,7 +220,9 @@ _ogni_load() {
   _ogni_file=$found
 }
 
-exec {_ogni_requests}<&3 {_ogni_replies}>&4 3<&- 4>&- 5<&-
+_ogni_hide 3 && _ogni_requests=$_ogni_hidden
+_ogni_hide 4 && _ogni_replies=$_ogni_hidden
+exec {_ogni_input}<&6 {_ogni_output}>&7 {_ogni_begun}<&8 5<&- 6<&- 7>&- 8<&-
 _ogni_load
 # Not in a function, where `declare` in the script would make locals.
 # shellcheck source=/dev/null
@@ -259,14 +237,12 @@ declare -F "$_ogni_function" >/dev/null ||
   _ogni_refuse Runtime.HandlerNotFound "Handler '$_ogni_function' is no function of $_ogni_file"
 set -E
 trap '_ogni_failed $? "$BASH_COMMAND"' ERR
-_ogni_newest=
-_ogni_is_company
-_ogni_prepare first
-_ogni_is_forked
-builtin printf 'ready 13 0\nnul_bytes=no\n' >&"$_ogni_replies"
-while true; do
-  _ogni_receive
+_ogni_arn=
+_ogni_prepare "&$_ogni_input"
+builtin printf 'ready 23 0\nnul_bytes=no\nform=bash\n' >&"$_ogni_replies"
+while builtin read -r -N 256 -u "$_ogni_requests" _ogni_commands; do
+  builtin eval "$_ogni_commands"
   _ogni_call
   if ((_ogni_status == 0)); then _ogni_answer; else _ogni_report; fi
-  _ogni_clean
 done
+builtin exit 0

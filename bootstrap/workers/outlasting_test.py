@@ -146,6 +146,85 @@ class Bash(Case):
         for _ in range(2):
             self.assertEqual(own.invoke("x").body, b"a b", own.log())
 
+    def test_every_call_may_leave_a_process_behind(self):
+        own = self.start("""
+            handler() {
+              sleep 600 &
+              cat
+              printf ' %s %s' "$1" "$((++count))"
+            }""")
+        for count in range(1, 8):
+            event = json.dumps("x" * 10 ** (count % 5))
+            self.assertEqual(own.text(event.encode()), f"{event} {event} {count}", own.log())
+
+    def test_a_left_behind_reader_and_writer_share_nothing_with_later_calls(self):
+        own = self.left_behind("""( { read -r _ <"$TMPDIR/gate"; printf LATE; cat >"$TMPDIR/seen"
+                                      echo done >"$TMPDIR/done"; } <&0 & )""")
+        self.assertEqual(own.text("leave"), "left\n")
+        for _ in range(3):
+            self.assertEqual(own.text("plain"), 'got "plain"\n')
+        self.assertEqual(own.text("open"), "own\n", own.log())
+        self.assertEqual(own.text("next"), 'got "next"\n')
+        self.assertEqual((own.directory / "seen").read_text(), '"leave"')
+
+    def test_any_event_is_argument_and_stdin(self):
+        own = self.start("""handler() { printf '%s|' "$1"; cat; }""", variables={"LC_ALL": "C.UTF-8"})
+        texts = ["", "'", "\\", "\\'$(exit 7)`exit 8`\"$HOME", "a\nb\r\tc\n", "ä€𝄞\u0001\u007f", "#!~*?[a]{b,c}", " lead "]
+        for size in (511, 512, 513, 4096, 65536):
+            texts += ["x" * size, "'" * size, ("ä" * size).encode()[:size].decode(errors="ignore")]
+        for text in texts:
+            with self.subTest(text[:20], size=len(text)):
+                event = text.encode()
+                self.assertEqual(own.invoke(event).body, event + b"|" + event, own.log())
+        raw = bytes(range(1, 256)) * 40
+        for event in (raw[:255], raw):
+            answer = own.invoke(event, {"Content-Type": "application/octet-stream"})
+            self.assertTrue(answer.body == event + b"|" + event, answer)
+
+    def test_what_a_handler_does_to_its_descriptors_ends_with_the_call(self):
+        own = self.start("""
+            handler() {
+              case $1 in
+                '"silent"') printf before; exec >/dev/null; printf after ;;
+                '"close"') exec <&- >&- ;;
+                '"stdin"') exec <"$BASH_SOURCE"; cat >/dev/null; printf read ;;
+                '"reopen"') printf one; printf two >/dev/stdout; printf three >>/dev/stdout ;;
+                '"write"') printf 'x%.0s' {1..9999} >&0; printf wrote ;;
+                '"unset"') unset -v ${!LAMBDA_@} PATH LANG HOME; printf unset ;;
+                *) printf '%s %s' "$LAMBDA_RUNTIME_AWS_REQUEST_ID" "$(</dev/stdin)" ;;
+              esac
+            }""")
+        for event, body in (("silent", "before"), ("close", ""), ("stdin", "read"), ("write", "wrote"), ("unset", "unset")):
+            with self.subTest(event):
+                self.assertEqual(own.text(event), body, own.log())
+                self.assertEqual(own.text("next"), f'{own.api.request_id} "next"', own.log())
+        self.assertTrue(own.text("reopen").endswith("twothree"))
+
+    def test_programs_do_not_get_the_private_descriptors_while_it_streams(self):
+        own = self.start("LAMBDA_STREAMING=yes\nhandler() { lambda_write 'a '; (lambda_write 'b '); ls -l /proc/self/fd; }")
+        listing = own.text("x")
+        self.assertRegex(listing, "^a b ")
+        self.assertNotIn("pipe:", listing.replace("2 -> pipe:", ""))
+
+    def test_a_large_response_may_hold_any_bytes(self):
+        own = self.start("""handler() { cat "$TMPDIR/bytes"; LAMBDA_RESPONSE_CONTENT_TYPE=image/x-any; }""")
+        content = bytes(range(256)) * (5 << 12)
+        (own.directory / "bytes").write_bytes(content)
+        for _ in range(2):
+            answer = own.invoke("x")
+            self.assertTrue(answer.body == content, own.log())
+            self.assertEqual(answer.headers["content-type"], "image/x-any")
+
+    def test_a_handler_that_closes_the_private_descriptors_harms_only_its_call(self):
+        own = self.start("""
+            handler() {
+              [[ $1 == *close* ]] || { printf %s "$1"; return; }
+              for number in {3..99}; do eval "exec $number<&-"; done
+            }""")
+        for _ in range(2):
+            self.assertEqual(own.invoke("close").kind, "error")
+            self.assertEqual(own.text("next"), '"next"', own.log())
+
 
 class Perl(Case):
     language = "perl"
