@@ -8,9 +8,11 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -30,8 +32,8 @@ constexpr const char* kTap = "out";
 constexpr const char* kTapAddress = "100.127.255.254";
 constexpr const char* kTapGateway = "100.127.255.253";
 constexpr auto kPatience = std::chrono::seconds(10);
-// Whoever dies sooner is not started again before somebody needs it.
-constexpr auto kLifeMin = std::chrono::seconds(1);
+// What dies at once is not started again at once.
+constexpr auto kBetweenStartsMin = std::chrono::seconds(1);
 
 // What one environment may have going on at a time: as many connections as it may have descriptors. Ports of UDP are bound
 // in the host's network, so they come from a small range, and flows of UDP are soon forgotten.
@@ -156,7 +158,7 @@ Result<std::unique_ptr<WayOut>> Gateway::create(int host_mounts) {
   if (auto checked = check_device(host_mounts); !checked) return failure(std::move(checked).error());
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(mounts), std::move(happened)));
   for (const auto step : {&Gateway::make_namespace, &Gateway::load_rules, &Gateway::enter_with_sockets,
-                          &Gateway::watch_host, &Gateway::start_pasta}) {
+                          &Gateway::watch_host, &Gateway::watch_pasta, &Gateway::start_pasta}) {
     if (auto done = (*gateway.*step)(); !done) return failure(std::move(done).error());
   }
   return gateway;
@@ -229,6 +231,12 @@ Result<void> Gateway::watch(int descriptor) const {
   return {};
 }
 
+Result<void> Gateway::watch_pasta() {
+  start_again_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!start_again_) return failure(Error::from_errno("timerfd"));
+  return watch(start_again_.get());
+}
+
 Result<void> Gateway::watch_host() {
   auto route = RouteNetlink::open();
   if (!route) return failure(std::move(route).error());
@@ -289,9 +297,19 @@ void Gateway::attend() {
     pasta_.reset();  // rather no way out than one to a host that is not known
     return;
   }
-  if (has_ended && std::chrono::steady_clock::now() - pasta_start_ > kLifeMin) {
+  if (has_ended) start_again_in(kBetweenStartsMin - (std::chrono::steady_clock::now() - pasta_start_));
+  std::uint64_t times = 0;
+  if (::read(start_again_.get(), &times, sizeof times) == sizeof times && !pasta_) {
     [[maybe_unused]] const auto started = start_pasta();  // if not, connect() says why
   }
+}
+
+void Gateway::start_again_in(std::chrono::nanoseconds pause) const {
+  const auto soon = std::max<std::chrono::nanoseconds>(pause, std::chrono::milliseconds(1));
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(soon);
+  const itimerspec when{.it_interval = {},
+                        .it_value = {.tv_sec = seconds.count(), .tv_nsec = (soon - seconds).count()}};
+  ::timerfd_settime(start_again_.get(), 0, &when, nullptr);
 }
 
 }  // namespace ogni::sandbox

@@ -41,7 +41,9 @@ class Gateway : public WayOut {
   Result<void> watch_host();
   Result<void> load_rules();
   Result<void> follow_host();
+  Result<void> watch_pasta();
   Result<void> start_pasta();
+  void start_again_in(std::chrono::nanoseconds pause) const;
   Result<void> watch(int descriptor) const;
 
   Fd host_mounts_;
@@ -55,6 +57,7 @@ class Gateway : public WayOut {
   std::vector<std::string> host_destinations_;  // as the rules know them
   std::optional<Pasta> pasta_;
   std::chrono::steady_clock::time_point pasta_start_;
+  Fd start_again_;  // a timer
 };
 
 }  // namespace ogni::sandbox
