@@ -9,7 +9,7 @@
 namespace ogni::bootstrap {
 
 // Unused places are null.
-using Words = std::array<const char*, 8>;
+using Words = std::array<const char*, 10>;
 
 struct Language {
   const char* name;  // OGNI_LANGUAGE
@@ -20,7 +20,9 @@ struct Language {
   // Names of programs, the best first; OGNI_INTERPRETER is one of them if it is so called but for digits at the end.
   Words interpreters;
   // What follows the interpreter on the command line. Replaced within a word: {script} by a path that can be read from
-  // start to end, again and again; {directory} by the directory that it lies in (kFile); {opt} by where layers are.
+  // start to end, again and again; {directory} by the directory that it lies in (kFile); {opt} by where layers are;
+  // {requests} and {replies}, each a word, by paths of the private pipes. Where these are named, the embedded worker opens
+  // them by itself, close-on-exec: it inherits neither, and nothing needs hiding from programs that the handler starts.
   Words arguments;
   // A file of this name in /opt/ogni/workers/ is used instead of the embedded one.
   const char* file_name;

@@ -21,7 +21,7 @@ bool open_pipe(const std::string& path, Pipe& pipe) {
 
 bool NamedPipes::open() {
   const char* temporary = std::getenv("TMPDIR");
-  std::string name = std::string(temporary == nullptr ? "/tmp" : temporary) + "/ogni-fork-XXXXXX";
+  std::string name = std::string(temporary == nullptr ? "/tmp" : temporary) + "/ogni-pipes-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) return false;
   directory_ = name;
   requests_path = directory_ + "/requests";

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -49,14 +50,22 @@ bool is_child(pid_t process) {
 
 std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::vector<std::string>& environment) {
   const std::string& program = command.arguments.front();
-  Pipe requests;
-  Pipe replies;
-  if (!requests.open() || !replies.open()) {
+  auto pipes = std::make_unique<NamedPipes>();
+  const bool have_names = command.opens_pipes && pipes->open();
+  if (!have_names && (!pipes->requests.open() || !pipes->replies.open())) {
     complain("make pipes for", program);
     return nullptr;
   }
-  std::vector<Placement> descriptors = {{requests.reading.get(), kRequestsDescriptor},
-                                        {replies.writing.get(), kRepliesDescriptor}};
+  std::vector<Placement> descriptors;
+  if (!have_names) {
+    descriptors = {{pipes->requests.reading.get(), kRequestsDescriptor},
+                   {pipes->replies.writing.get(), kRepliesDescriptor}};
+  }
+  std::vector<std::string> arguments = command.arguments;
+  for (std::string& argument : arguments) {
+    if (argument == WorkerCommand::kRequestsPath) argument = have_names ? pipes->requests_path : "/dev/fd/3";
+    if (argument == WorkerCommand::kRepliesPath) argument = have_names ? pipes->replies_path : "/dev/fd/4";
+  }
   Descriptor script;
   if (!command.script.empty() || !command.script_path.empty()) {
     script = command.script_path.empty() ? memory_file("ogni-worker", command.script)
@@ -72,17 +81,19 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
     memory.push_back(memory_file("ogni-memory", {}));
     if (memory.back()) descriptors.push_back({memory.back().get(), kMemoryDescriptorFirst + i});
   }
-  widen(requests, replies);
-  set_non_blocking(requests.writing.get());
-  set_non_blocking(replies.reading.get());
+  widen(pipes->requests, pipes->replies);
+  set_non_blocking(pipes->requests.writing.get());
+  set_non_blocking(pipes->replies.reading.get());
 
-  const pid_t process = spawn({.arguments = command.arguments, .environment = environment, .descriptors = descriptors});
+  const pid_t process = spawn({.arguments = arguments, .environment = environment, .descriptors = descriptors});
   if (process < 0) {
     complain("start", program);
     return nullptr;
   }
-  return std::unique_ptr<Worker>(
-      new Worker(process, std::move(requests.writing), std::move(replies.reading), std::move(memory)));
+  auto worker = std::unique_ptr<Worker>(
+      new Worker(process, std::move(pipes->requests.writing), std::move(pipes->replies.reading), std::move(memory)));
+  if (have_names) worker->unopened_ = std::move(pipes);
+  return worker;
 }
 
 std::unique_ptr<Worker> Worker::fork() {
@@ -124,7 +135,9 @@ Worker::Outcome Worker::exchange(std::string_view frame, std::string_view body) 
     return ::read(replies_.get(), &byte, 1) > 0 ? malformed() : died();
   }
   reader_.reset();
-  return transfer(frame, body);
+  const Outcome outcome = transfer(frame, body);
+  unopened_.reset();
+  return outcome;
 }
 
 Worker::Outcome Worker::await_next() {

@@ -15,16 +15,24 @@
 
 #include "bootstrap/descriptor.h"
 #include "bootstrap/frame.h"
+#include "bootstrap/named_pipes.h"
 
 namespace ogni::bootstrap {
 
-// What to start. `arguments[0]` is the path of the program. Where there is a script (embedded, or the path of a file), the
-// worker can read it from descriptor 5.
+// What to start. `arguments[0]` is the path of the program; kRequestsPath and kRepliesPath among the others are replaced by
+// paths of the private pipes. Where there is a script (embedded, or the path of a file), the worker can read it from
+// descriptor 5.
 struct WorkerCommand {
   std::vector<std::string> arguments;
   std::string_view script = {};
   std::string script_path = {};
   int memory_files = 0;  // at descriptors 6, 7, ...
+  // The pipes have names, and the worker inherits neither of them; where that cannot be, and without this, the paths are
+  // those of descriptors 3 and 4.
+  bool opens_pipes = false;
+
+  static constexpr const char* kRequestsPath = "{requests}";
+  static constexpr const char* kRepliesPath = "{replies}";
 };
 
 class Worker {
@@ -90,6 +98,7 @@ class Worker {
   Descriptor requests_;
   Descriptor replies_;
   std::vector<Descriptor> memory_;
+  std::unique_ptr<NamedPipes> unopened_;  // until its first answer: some open the requests only when they read
   int wait_status_ = 0;
   bool delivered_ = false;
   FrameReader reader_;

@@ -135,6 +135,9 @@ WorkerCommand worker_command(const Language& language, std::string interpreter, 
   command.memory_files = language.memory_files;
   command.script_path = settings.opt() + "/ogni/workers/" + language.file_name;
   if (::access(command.script_path.c_str(), R_OK) != 0) {
+    command.opens_pipes = std::any_of(language.arguments.begin(), language.arguments.end(), [](const char* word) {
+      return word != nullptr && std::string_view(word) == WorkerCommand::kRequestsPath;
+    });
     command.script_path = language.handover == Language::Handover::kFile ? write_script(language) : std::string();
   }
   if (command.script_path.empty()) command.script = language.script;

@@ -12,8 +12,8 @@ function ogni_check_owner() {
 
 function ogni_send(kind, head, body) {
   ogni_check_owner()
-  printf "%s %d %d\n%s%s", kind, length(head), length(body), head, body > "/dev/fd/4"
-  fflush("/dev/fd/4")
+  printf "%s %d %d\n%s%s", kind, length(head), length(body), head, body > OGNI_REPLIES
+  fflush(OGNI_REPLIES)
 }
 
 function ogni_refuse(kind, type, message) {
@@ -44,7 +44,8 @@ function ogni_start(    name, dot, path, command, line, problem) {
   command = "gawk -b -o/dev/null -f " ogni_quoted(path) " 2>&1 3<&- 4>&-"
   while ((command | getline line) > 0) problem = problem line "\n"
   if (close(command) != 0) ogni_give_up("Runtime.UserCodeSyntaxError", problem)
-  exit system("exec gawk -b -v OGNI_HANDLER=" ogni_quoted(substr(name, dot + 1)) " -f /proc/self/fd/5 -f " ogni_quoted(path) " 5<&5")
+  exit system("exec gawk -b -v OGNI_HANDLER=" ogni_quoted(substr(name, dot + 1)) " -f /proc/self/fd/5 -f " ogni_quoted(path) " " \
+    ogni_quoted(OGNI_REQUESTS) " " ogni_quoted(OGNI_REPLIES) " 5<&5")
 }
 
 function lambda_error(type, message) {
@@ -61,7 +62,7 @@ function lambda_remaining_ms(    left) {
 # The next line of the requests; false when there will be no more.
 function ogni_line(    status) {
   RS = "\n"
-  status = (getline OGNI_LINE < "/dev/fd/3")
+  status = (getline OGNI_LINE < OGNI_REQUESTS)
   return status > 0
 }
 
@@ -121,3 +122,9 @@ BEGIN {
   ogni_serve()
   exit 0
 }
+  # gawk makes what it opens by a path close-on-exec.
+  OGNI_REQUESTS = ARGC > 2 ? ARGV[1] : "/dev/fd/3"
+  OGNI_REPLIES = ARGC > 2 ? ARGV[2] : "/dev/fd/4"
+  ARGC = 1
+  delete ARGV[1]
+  delete ARGV[2]

@@ -52,6 +52,13 @@ variable ogni-handler
 \ --- frames ---
 
 : ogni-put ( addr u -- ) ogni-replies write-file throw ;
+\ --- programs that the handler starts: they do not get what is private, which gforth cannot make close-on-exec ---
+
+: ogni-hidden ( addr u -- addr u ) s\" exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-\n" 2swap s+ ;
+: system ( addr u -- ) ogni-hidden 2dup 2>r system 2r> drop free drop ;
+: sh ( "line" -- ) 0 parse system ;
+: open-pipe ( addr u wfam -- wfileid ior ) >r ogni-hidden r> open-pipe ;
+
 \ Not by <# #>, in whose buffer a response may lie.
 create ogni-digits-end 24 allot ogni-digits-end 24 + constant ogni-digits-end
 : ogni-digits { n -- addr u }

@@ -4,11 +4,18 @@
 # JSON), the context a named tuple. The response is a String or a Vector{UInt8}, or (response, content_type).
 module OgniWorker
 
-const requests = open("/dev/fd/3", "r")
-const replies = open("/dev/fd/4", "w")
+# Julia makes what it opens by a path close-on-exec.
+const requests = open(length(ARGS) == 2 ? ARGS[1] : "/dev/fd/3", "r")
+const replies = open(length(ARGS) == 2 ? ARGS[2] : "/dev/fd/4", "w")
+empty!(ARGS)
+const owner = getpid()
+
+# A process that the handler forked and that came back here ends: the channel is not its own.
+check_owner() = getpid() == owner || ccall(:_exit, Cvoid, (Cint,), 0)
 
 function send(kind, head = "", body = UInt8[])
     write(replies, "$kind $(sizeof(head)) $(sizeof(body))\n", head, body)
+    check_owner()
     flush(replies)
 end
 

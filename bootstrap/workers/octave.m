@@ -187,9 +187,16 @@ endfunction
 more off
 global ogni_requests ogni_replies ogni_handler ogni_owner
 ogni_owner = getpid ();
-% Opened anew, they lie elsewhere.
-ogni_requests = fopen ("/dev/fd/3", "r");
-ogni_replies = fopen ("/dev/fd/4", "w");
+ogni_streaming = [];
+ogni_paths = argv ();
+if (numel (ogni_paths) < 2)
+  ogni_paths = {"/dev/fd/3", "/dev/fd/4"};
+endif
+ogni_requests = fopen (ogni_paths{end-1}, "r");
+ogni_replies = fopen (ogni_paths{end}, "w");
+fcntl (ogni_requests, F_SETFD, 1); % FD_CLOEXEC
+fcntl (ogni_replies, F_SETFD, 1);
+clear ogni_paths
 ogni_load (getenv ("_HANDLER"));
 ogni_send ("ready", "", "");
 ogni_serve ();

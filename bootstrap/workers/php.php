@@ -66,18 +66,19 @@ namespace Lambda\Worker {
         }
     }
 
-    /** The private pair of descriptors. PHP can neither move them nor make them close-on-exec. */
+    /** The private pair of pipes. PHP cannot move descriptors or make them close-on-exec, only open paths so. */
     final class Channel
     {
         private $requests;
         private $replies;
         private int $owner;
 
-        public function __construct(string $requests = 'php://fd/3', string $replies = 'php://fd/4')
+        public function __construct(string $requests, string $replies)
         {
             $this->claim();
-            $this->requests = fopen($requests, 'rb');
-            $this->replies = fopen($replies, 'wb');
+            // PHP would follow the link that /dev/fd/3 is to a name that no file has.
+            $this->requests = fopen(str_replace('/dev/fd/', 'php://fd/', $requests), 'rbe');
+            $this->replies = fopen(str_replace('/dev/fd/', 'php://fd/', $replies), 'wbe');
             if (!$this->requests || !$this->replies) {
                 throw new Fault('Runtime.Unknown', "Unable to open $requests and $replies");
             }
@@ -361,5 +362,6 @@ namespace Lambda\Worker {
         return (static fn () => require func_get_arg(0))($file);
     }
 
-    (new Runtime(new Channel()))->serve();
+    [$requests, $replies] = [...array_slice($_SERVER['argv'] ?? [], 1), '/dev/fd/3', '/dev/fd/4'];
+    (new Runtime(new Channel($requests, $replies)))->serve();
 }

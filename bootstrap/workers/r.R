@@ -4,8 +4,10 @@
 # JSON), the context a list. The response is a string or raw; its attribute "content_type" names its type.
 local({
   if (!l10n_info()[["UTF-8"]]) suppressWarnings(Sys.setlocale("LC_ALL", "C.UTF-8"))
-  requests <- file("/dev/fd/3", "rb", raw = TRUE)
-  replies <- file("/dev/fd/4", "wb", raw = TRUE)
+  paths <- c(commandArgs(TRUE), "/dev/fd/3", "/dev/fd/4")
+  # "e" is the C library's: close-on-exec.
+  requests <- file(paths[1], "reb", raw = TRUE)
+  replies <- file(paths[2], "web", raw = TRUE)
 
   bytes_of <- function(text) charToRaw(enc2utf8(paste(as.character(text), collapse = "\n")))
 

@@ -3,11 +3,28 @@
 ;;
 ;; `hello.handler` is procedure `handler` that hello.rkt provides: (handler event context). The event is a string (bytes where
 ;; it is not JSON), the context a hash. The response is a string or bytes; a second value names its type.
+;; ((hash-ref context 'stream) TYPE) is an output port for a streamed response: what is written to it goes out at once, and what
+;; the handler returns is then ignored.
 
-(define requests (open-input-file "/dev/fd/3"))
-(define replies (open-output-file "/dev/fd/4" #:exists 'append))
+;; Racket makes what it opens by a path close-on-exec.
+(define-values (requests replies)
+  (let* ([arguments (current-command-line-arguments)]
+         [given? (= (vector-length arguments) 2)])
+    (current-command-line-arguments (vector))
+    (values (open-input-file (if given? (vector-ref arguments 0) "/dev/fd/3"))
+            (open-output-file (if given? (vector-ref arguments 1) "/dev/fd/4") #:exists 'append))))
+
+;; A process that the handler forked and that came back here ends: the channel is not its own. Racket forks by its foreign
+;; interface only: where no module of the handler's has loaded that, nothing needs to be looked up.
+(define (process-name) (resolve-path "/proc/self"))
+(define owner (process-name))
+(define forks? #f)
+(define (check-owner)
+  (when (and forks? (not (equal? (process-name) owner)))
+    (exit 0)))
 
 (define (send kind [head ""] [body #""])
+  (check-owner)
   (let ([head (string->bytes/utf-8 head)])
     (write-bytes (string->bytes/utf-8 (format "~a ~a ~a\n" kind (bytes-length head) (bytes-length body))) replies)
     (write-bytes head replies)
@@ -74,6 +91,7 @@
                                       (type-of raised))
                                   (message-of raised) (stack-of raised)))])
         (dynamic-require path #f))
+      (set! forks? (module-declared? 'ffi/unsafe #f))
       (dynamic-require path procedure
                        (lambda ()
                          (give-up "Runtime.HandlerNotFound"

@@ -21,11 +21,24 @@ class Lambda::Context {
     method get-remaining-time-in-millis { max 0, $!deadline-ms - (now.to-posix[0] * 1000).Int }
 }
 
-my $requests = open '/dev/fd/3', :r, :bin;
-my $replies = open '/dev/fd/4', :w, :bin, :!out-buffer;
+my ($requests-path, $replies-path) = |@*ARGS, '/dev/fd/3', '/dev/fd/4';
+@*ARGS = ();
+my $requests = open $requests-path, :r, :bin;
+my $replies = open $replies-path, :w, :bin, :!out-buffer;
 my Buf $data .= new;
 
 # A process that the handler forked and that came back here ends: the channel is not its own.
+# Programs that the handler starts do not get them. What makes them close-on-exec takes long to load.
+sub hide {
+    my &close-on-exec = EVAL-handler(
+        'use NativeCall; sub fcntl(int32, int32, int32 --> int32) is native {*}; -> $handle { fcntl $handle.native-descriptor, 2, 1 }');
+    close-on-exec $_ for $requests, $replies;
+}
+Proc::Async.^find_method('start').wrap: -> |arguments {
+    once hide;
+    callsame
+};
+
 use nqp;
 my $owner = nqp::getpid();
 sub check-owner { nqp::getpid() == $owner or exit 0 }

@@ -17,9 +17,11 @@ namespace eval lambda {
 }
 
 namespace eval lambda::worker {
-    # Opened anew, the descriptors lie elsewhere; Tcl makes its channels close-on-exec.
-    variable requests [open /dev/fd/3 r]
-    variable replies [open /dev/fd/4 w]
+    # Tcl makes its channels close-on-exec.
+    variable requests [open [expr {$::argc > 0 ? [lindex $::argv 0] : "/dev/fd/3"}] r]
+    variable replies [open [expr {$::argc > 0 ? [lindex $::argv 1] : "/dev/fd/4"}] w]
+    set ::argv {}
+    set ::argc 0
     variable owner [pid]
     fconfigure $requests -translation binary -buffering full -buffersize 65536
     fconfigure $replies -translation binary -buffering full -buffersize 65536
