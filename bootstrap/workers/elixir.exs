@@ -1,7 +1,8 @@
 # The Elixir worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 #
 # `hello.handler` is handler/2 of a module of hello.ex (or hello.exs): handler(event, context). The event is a binary, the
-# context a map. The response is iodata, or {content_type, iodata}.
+# context a map. The response is iodata, or {content_type, iodata}. A Stream (or another lazy enumerable: a function or struct)
+# in place of the iodata is a streamed response, piece by piece.
 defmodule OgniWorker do
   def main do
     port = Port.open({:fd, 3, 4}, [:binary, :stream])
@@ -63,7 +64,7 @@ defmodule OgniWorker do
     true = Port.command(port, [sizes, head, body])
   end
 
-  defp refuse(port, kind, type, message, stack \\ "") do
+  defp refuse(port, kind, type, message, stack) do
     IO.puts(:stderr, "[ERROR] #{type}: #{message}\n#{stack}")
     head = "type=#{one_line(type)}\nmessage_bytes=#{byte_size(message)}\n"
     send_frame(port, kind, head, [message, "\n", stack])
@@ -113,13 +114,18 @@ defmodule OgniWorker do
     end
 
     try do
-      answer(apply(module, function, [event, context(fields)]))
+      with {head, {:stream, pieces}} <- answer(apply(module, function, [event, context(fields)])) do
+        send_frame(port, "stream", head, "")
+        Enum.each(pieces, &send_frame(port, "chunk", "", body(&1)))
+        {"end", "", ""}
+      end
     catch
       kind, reason ->
         error = Exception.normalize(kind, reason, __STACKTRACE__)
         refuse(port, "error", type_of(kind, error), message_of(kind, error), frames(__STACKTRACE__))
     else
       {head, body} -> send_frame(port, "result", head, body)
+      {kind, head, body} -> send_frame(port, kind, head, body)
     end
   end
 
@@ -135,6 +141,8 @@ defmodule OgniWorker do
   defp answer(body), do: {"", body(body)}
 
   defp body(nil), do: ""
+  defp body(pieces) when is_function(pieces, 2), do: {:stream, pieces}
+  defp body(pieces) when is_struct(pieces), do: if(Enumerable.impl_for(pieces), do: {:stream, pieces}, else: to_string(pieces))
   defp body(list) when is_list(list), do: IO.iodata_to_binary(list)
   defp body(value), do: to_string(value)
 

@@ -4,7 +4,8 @@
 %% The Erlang worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 %%
 %% `hello.handler` is handler/2 of module hello (hello.beam or hello.erl): handler(Event, Context). The event is a binary, the
-%% context a map. The response is iodata (characters above 255 become UTF-8), or {ContentType, Iodata}.
+%% context a map. The response is iodata (characters above 255 become UTF-8), or {ContentType, Iodata}. A fun(Write) in place of
+%% the iodata streams: it calls Write(Iodata) for each piece.
 -mode(compile).
 
 main(_) ->
@@ -127,6 +128,7 @@ serve_one(Port, Module, Function, Fields, Event) ->
         _ -> os:unsetenv("_X_AMZN_TRACE_ID")
     end,
     try answer(Module:Function(Event, context(Fields))) of
+        {Head, Pieces} when is_function(Pieces) -> stream(Port, Head, Pieces);
         {Head, Body} -> send(Port, "result", Head, Body)
     catch
         Class:Reason:Stack ->
@@ -141,9 +143,30 @@ native(Text) ->
         _ -> binary_to_list(Text)
     end.
 
+%% Only this process, and only now: a piece that comes later would be in another answer.
+stream(Port, Head, Pieces) ->
+    Key = make_ref(),
+    put(ogni_stream, Key),
+    send(Port, "stream", Head, ""),
+    Write = fun(Piece) ->
+        get(ogni_stream) =:= Key orelse error({ended, <<"the response has ended, or is another process's">>}),
+        send(Port, "chunk", "", bytes(Piece)),
+        ok
+    end,
+    try Pieces(Write) of
+        _ -> send(Port, "end", "", "")
+    catch
+        Class:Reason:Stack ->
+            {Type, Message} = describe(Class, Reason),
+            refuse(Port, "error", Type, Message, frames(Stack))
+    after
+        erase(ogni_stream)
+    end.
+
 answer({Type, Body}) -> {[<<"content_type=">>, one_line(utf8(Type)), $\n], bytes(Body)};
 answer(Body) -> {[], bytes(Body)}.
 
+bytes(Pieces) when is_function(Pieces, 1) -> Pieces;
 bytes(Body) when is_atom(Body) -> atom_to_binary(Body);
 bytes(Body) when is_integer(Body) -> integer_to_binary(Body);
 bytes(Body) when is_binary(Body) -> Body;
@@ -157,8 +180,7 @@ describe(Class, Reason) -> {atom_to_list(Class), io_lib:format("~tp", [Reason])}
 frames(Stack) ->
     [io_lib:format("~w:~w/~w (~ts:~w)", [Module, Function, arity(Arity), proplists:get_value(file, Place, ""),
                                          proplists:get_value(line, Place, 0)])
-     || {Module, Function, Arity, Place} <- Stack, lists:prefix("erlang__escript", atom_to_list(Module)) =:= false,
-        Module =/= escript, Module =/= init].
+     || {Module, Function, Arity, Place} <- Stack, Module =/= ?MODULE, Module =/= escript, Module =/= init].
 
 arity(Arguments) when is_list(Arguments) -> length(Arguments);
 arity(Arity) -> Arity.

@@ -2,8 +2,9 @@
 #
 # `hello.handler` is function handler(event) of hello.awk, whose result is the response. The context is in the array LAMBDA
 # (LAMBDA["aws_request_id"], ...); LAMBDA["content_type"] may be set. awk has no exceptions: a handler that calls
-# lambda_error(type, message) has failed. Text is bytes, as gawk -b has it. gawk reads sources only as it starts, so this file
-# runs twice: first it checks the handler's file, then it starts a gawk with both.
+# lambda_error(type, message) has failed. lambda_write(piece) sends a piece of a streamed response at once; the result is then
+# ignored. Text is bytes, as gawk -b has it. gawk reads sources only as it starts, so this file runs twice: first it checks the
+# handler's file, then it starts a gawk with both.
 
 # A process that the handler forked and that came back here ends: the channel is not its own.
 function ogni_check_owner() {
@@ -52,6 +53,19 @@ function lambda_error(type, message) {
   OGNI_ERROR_TYPE = type
   OGNI_ERROR_MESSAGE = message
   return ""
+}
+
+function ogni_type() {
+  return ("content_type" in LAMBDA) ? "content_type=" LAMBDA["content_type"] "\n" : ""
+}
+
+function lambda_write(piece) {
+  if (OGNI_STREAMS) {
+    ogni_send("chunk", "", piece)
+  } else {
+    ogni_send("stream", ogni_type(), piece)
+    OGNI_STREAMS = 1
+  }
 }
 
 function lambda_remaining_ms(    left) {
@@ -108,12 +122,20 @@ function ogni_serve(    words, head, event, result) {
     result = @OGNI_HANDLER(event)
     fflush("/dev/stdout")
     if (OGNI_ERROR_TYPE != "") ogni_refuse("error", OGNI_ERROR_TYPE, OGNI_ERROR_MESSAGE)
-    else ogni_send("result", ("content_type" in LAMBDA) ? "content_type=" LAMBDA["content_type"] "\n" : "", result)
+    else if (OGNI_STREAMS) ogni_send("end", "", "")
+    else ogni_send("result", ogni_type(), result)
+    OGNI_STREAMS = 0
   }
 }
 
 BEGIN {
   OGNI_OWNER = PROCINFO["pid"]
+  # gawk makes what it opens by a path close-on-exec.
+  OGNI_REQUESTS = ARGC > 2 ? ARGV[1] : "/dev/fd/3"
+  OGNI_REPLIES = ARGC > 2 ? ARGV[2] : "/dev/fd/4"
+  ARGC = 1
+  delete ARGV[1]
+  delete ARGV[2]
   if (OGNI_HANDLER == "") ogni_start()
   if (PROCINFO["identifiers"][OGNI_HANDLER] != "user") {
     ogni_give_up("Runtime.HandlerNotFound", "Handler '" OGNI_HANDLER "' is no function of the script")
@@ -122,9 +144,3 @@ BEGIN {
   ogni_serve()
   exit 0
 }
-  # gawk makes what it opens by a path close-on-exec.
-  OGNI_REQUESTS = ARGC > 2 ? ARGV[1] : "/dev/fd/3"
-  OGNI_REPLIES = ARGC > 2 ? ARGV[2] : "/dev/fd/4"
-  ARGC = 1
-  delete ARGV[1]
-  delete ARGV[2]

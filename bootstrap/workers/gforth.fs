@@ -2,7 +2,8 @@
 \
 \ `hello.handler` is word handler of hello.fs (or hello.fth): ( event-addr u -- response-addr u ). The context is in words:
 \ aws-request-id, function-name, trace-id, ... ( -- addr u ), deadline-ms and remaining-ms ( -- n ). s" text/plain" response-type
-\ names the type of the response. gforth cannot change its environment: getenv knows the trace id as well.
+\ names the type of the response. lambda-write ( addr u -- ) sends a piece of a streamed response at once; what the handler
+\ returns is then ignored. gforth cannot change its environment: getenv knows the trace id as well.
 warnings off
 
 s" /dev/fd/3" r/o bin open-file throw constant ogni-requests
@@ -13,6 +14,8 @@ create ogni-line 80 allot
 2variable ogni-event  0 0 ogni-event 2!
 2variable ogni-type
 variable ogni-handler
+variable ogni-streams   false ogni-streams !
+variable ogni-serves   false ogni-serves !
 
 : response-type ( addr u -- ) ogni-type 2! ;
 
@@ -49,9 +52,6 @@ variable ogni-handler
 : remaining-ms ( -- n ) deadline-ms utime 1000 um/mod nip - 0 max ;
 : getenv ( addr u -- addr u ) 2dup s" _X_AMZN_TRACE_ID" compare 0= if 2drop trace-id else getenv then ;
 
-\ --- frames ---
-
-: ogni-put ( addr u -- ) ogni-replies write-file throw ;
 \ --- programs that the handler starts: they do not get what is private, which gforth cannot make close-on-exec ---
 
 : ogni-hidden ( addr u -- addr u ) s\" exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-\n" 2swap s+ ;
@@ -59,6 +59,9 @@ variable ogni-handler
 : sh ( "line" -- ) 0 parse system ;
 : open-pipe ( addr u wfam -- wfileid ior ) >r ogni-hidden r> open-pipe ;
 
+\ --- frames ---
+
+: ogni-put ( addr u -- ) ogni-replies write-file throw ;
 \ Not by <# #>, in whose buffer a response may lie.
 create ogni-digits-end 24 allot ogni-digits-end 24 + constant ogni-digits-end
 : ogni-digits { n -- addr u }
@@ -146,8 +149,14 @@ create ogni-trace 4096 allot
 
 : ogni-call ( -- addr u ) ogni-event 2@ ogni-handler @ execute ;
 
+: ogni-type-head ( -- addr u ) ogni-type 2@ dup if s" content_type=" 2swap s+ s\" \n" s+ then ;
+
 : ogni-answer { body b -- }
-  s" result" ogni-type 2@ dup if s" content_type=" 2swap s+ s\" \n" s+ then body b ogni-send ;
+  ogni-streams @ if s" end" s" " s" " else s" result" ogni-type-head body b then ogni-send ;
+
+: lambda-write { piece n -- }
+  ogni-serves @ 0= if s" lambda-write: no invocation is running" exception throw then
+  ogni-streams @ if s" chunk" s" " else s" stream" ogni-type-head true ogni-streams ! then piece n ogni-send ;
 
 : ogni-serve ( -- )
   begin
@@ -155,10 +164,12 @@ create ogni-trace 4096 allot
     ['] ogni-call catch ?dup if
       >r clearstack s" error" s" Error" r> ogni-message ogni-stack ogni-refuse
     else ogni-answer then
+    false ogni-streams !
     stdout flush-file drop
     clearstack
   again ;
 
 ogni-load
 s" ready" s" " s" " ogni-send
+true ogni-serves !
 ogni-serve

@@ -2,6 +2,8 @@
 ;;;
 ;;; `hello.handler` is procedure `handler` of hello.scm: (handler event context). The event is a string (a bytevector where it
 ;;; is not JSON), the context an association list. The response is a string or a bytevector; a second value names its type.
+;;; ((assq-ref context 'stream) TYPE) is an output port for a streamed response: what is written to it, text or bytes, goes out
+;;; at each force-output; what the handler returns is then ignored.
 
 (use-modules (ice-9 binary-ports) (ice-9 rdelim) (ice-9 textual-ports) (ice-9 receive)
              (rnrs bytevectors) (srfi srfi-1) (system base compile))
@@ -131,6 +133,7 @@
     (identity . ,(assq-ref fields 'cognito_identity))
     (tenant-id . ,(assq-ref fields 'tenant_id))
     (content-type . ,(assq-ref fields 'content_type))
+    (stream . ,(lambda (type) (ogni:stream fields type)))
     (function-name . ,(getenv "AWS_LAMBDA_FUNCTION_NAME"))
     (function-version . ,(getenv "AWS_LAMBDA_FUNCTION_VERSION"))
     (memory-limit-in-mb . ,(getenv "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
@@ -143,7 +146,43 @@
         ((unspecified? result) (make-bytevector 0))
         (else (string->utf8 (format #f "~a" result)))))
 
+;; The fields of the invocation that runs, and where its response streams the port of that and what begins it.
+(define ogni:running #f)
+(define ogni:port #f)
+
+(define (ogni:type-head type)
+  (if type (format #f "content_type=~a\n" (ogni:one-line type)) ""))
+
+(define (ogni:stream fields type)
+  (define begun #f)
+  (define (write! bytes start count)
+    (ogni:check-running fields)
+    (let ((piece (make-bytevector count)))
+      (bytevector-copy! bytes start piece 0 count)
+      (ogni:send (if begun "chunk" "stream") (if begun "" (ogni:type-head type)) piece)
+      (set! begun #t)
+      count))
+  (ogni:check-running fields)
+  (if (not ogni:port)
+      (let ((port (make-custom-binary-output-port "response" write! #f #f #f)))
+        (set-port-encoding! port "UTF-8")
+        (setvbuf port 'block 65536)
+        (set! ogni:port (cons port (lambda () (if (not begun) (write! #vu8() 0 0)))))))
+  (car ogni:port))
+
+(define (ogni:check-running fields)
+  (if (not (eq? fields ogni:running)) (error "the response has ended")))
+
+;; Sends what is left in the port, and at least the beginning of the stream where it `must-begin`.
+(define (ogni:finish-stream must-begin)
+  (let ((port (car ogni:port))
+        (begin! (cdr ogni:port)))
+    (set! ogni:port #f)
+    (force-output port)
+    (if must-begin (begin!))))
+
 (define (ogni:serve-one handler fields event)
+  (set! ogni:running fields)
   (let ((trace-id (assq-ref fields 'trace_id)))
     (if trace-id (setenv "_X_AMZN_TRACE_ID" trace-id) (unsetenv "_X_AMZN_TRACE_ID")))
   (ogni:attempt
@@ -152,11 +191,16 @@
                       (utf8->string event)
                       event)))
        (receive (result . more) (handler event (ogni:context fields))
-         (let ((body (ogni:bytes result)))
-           (ogni:send "result"
-                      (if (pair? more) (format #f "content_type=~a\n" (ogni:one-line (car more))) "")
-                      body)))))
-   (lambda (type message stack) (ogni:refuse "error" type message stack))))
+         (if ogni:port
+             (begin
+               (ogni:finish-stream #t)
+               (ogni:send "end" "" (make-bytevector 0)))
+             (let ((body (ogni:bytes result)))
+               (ogni:send "result" (ogni:type-head (and (pair? more) (car more))) body))))))
+   (lambda (type message stack)
+     (if ogni:port (catch #t (lambda () (ogni:finish-stream #f)) (const #f)))
+     (ogni:refuse "error" type message stack)))
+  (set! ogni:running #f))
 
 (catch #t (lambda () (setlocale LC_ALL "C.UTF-8")) (lambda _ #f))
 (set-port-encoding! (current-output-port) "UTF-8")

@@ -4,7 +4,8 @@
 // start) is a method (event), (event, context) or (InputStream, OutputStream[, context]), static or not. Classes come from the
 // task root, its lib/*.jar and /opt/java/lib/*.jar. As in AWS's own runtime the event becomes what the method takes: a String,
 // number, Map, List, record, or a class with setters or public fields; the context is whatever interface the method names (that
-// of aws-lambda-java-core), or a Map.
+// of aws-lambda-java-core), or a Map. Its responseStream(type), in a Map a Function, is an OutputStream for a streamed response:
+// what is written goes out at each flush(), and what the method returns is then ignored.
 import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -12,6 +13,7 @@ import java.io.DataInputStream;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -36,6 +38,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 final class OgniWorker {
     /** A failure that is the runtime's to name, not an exception of the handler. */
@@ -50,6 +53,8 @@ final class OgniWorker {
 
     private final DataInputStream requests;
     private final OutputStream replies;
+    private Map<String, String> running;  // the fields of the invocation that runs
+    private ResponseStream stream;        // of its response, where that streams
     private Object instance;
     private Method method;
 
@@ -98,10 +103,16 @@ final class OgniWorker {
 
     private void serveOne(Map<String, String> fields, byte[] event) throws Exception {
         setTrace(fields.get("trace_id"));
+        begin(fields);
         byte[] result;
         String type = "application/json";
         try {
             Object answer = call(fields, event);
+            ResponseStream streamed = finish();
+            if (streamed != null) {
+                streamed.end();
+                return;
+            }
             if (answer instanceof byte[] bytes) {
                 result = bytes;
                 type = "application/octet-stream";
@@ -109,13 +120,83 @@ final class OgniWorker {
                 result = Json.write(answer).getBytes(StandardCharsets.UTF_8);
             }
         } catch (Throwable error) {
+            ResponseStream streamed = finish();
+            if (streamed != null) streamed.abandon();
             fail("error", error instanceof InvocationTargetException ? error.getCause() : error);
             return;
         }
         send("result", "content_type=" + type + "\n", result);
     }
 
-    private void send(String kind, String head, byte[] body) throws Exception {
+    /** A response that goes out piece by piece; what is written after its invocation has ended is refused. */
+    private final class ResponseStream extends OutputStream {
+        private static final int PIECE_BYTES_MAX = 64 * 1024;
+        private final String type;
+        private final ByteArrayOutputStream piece = new ByteArrayOutputStream();
+        private boolean begun;
+        private boolean ended;
+
+        ResponseStream(String type) {
+            this.type = type;
+        }
+
+        @Override
+        public void write(int b) throws IOException {
+            write(new byte[] {(byte) b}, 0, 1);
+        }
+
+        @Override
+        public synchronized void write(byte[] bytes, int offset, int length) throws IOException {
+            if (ended) throw new IOException("the response has ended");
+            piece.write(bytes, offset, length);
+            if (piece.size() >= PIECE_BYTES_MAX) flush();
+        }
+
+        @Override
+        public synchronized void flush() throws IOException {
+            if (piece.size() > 0 && !ended) pass(begun ? "chunk" : "stream");
+        }
+
+        /** Closes the stream to all writers, and says that it is complete. */
+        synchronized void end() throws IOException {
+            if (!begun) pass("stream");
+            pass("end");
+            ended = true;
+        }
+
+        /** As end(), but what has been written is not all. */
+        synchronized void abandon() throws IOException {
+            flush();
+            ended = true;
+        }
+
+        private void pass(String kind) throws IOException {
+            send(kind, begun ? "" : "content_type=" + type.replaceAll("[\r\n]", " ") + "\n", piece.toByteArray());
+            begun = true;
+            piece.reset();
+        }
+    }
+
+    private synchronized void begin(Map<String, String> fields) {
+        running = fields;
+    }
+
+    /** From here on no thread can make it a streamed response. */
+    private synchronized ResponseStream finish() {
+        ResponseStream streamed = stream;
+        running = null;
+        stream = null;
+        return streamed;
+    }
+
+    /** The same stream each time that one invocation asks. */
+    private synchronized OutputStream responseStream(String type, Map<String, String> fields) {
+        if (fields != running) throw new IllegalStateException("the invocation has ended");
+        if (stream == null) stream = new ResponseStream(type);
+        return stream;
+    }
+
+    private void send(String kind, String head, byte[] body) throws IOException {
         byte[] headBytes = head.getBytes(StandardCharsets.UTF_8);
         ByteArrayOutputStream frame = new ByteArrayOutputStream(80 + headBytes.length + body.length);
         frame.writeBytes((kind + " " + headBytes.length + " " + body.length + "\n").getBytes(StandardCharsets.US_ASCII));
@@ -139,7 +220,10 @@ final class OgniWorker {
         report.put("errorType", error instanceof Fault fault ? fault.type : error.getClass().getName());
         List<String> stack = new ArrayList<>();
         for (StackTraceElement frame : error.getStackTrace()) {
-            if (frame.getClassName().startsWith("OgniWorker")) break;
+            if (frame.getClassName().startsWith("OgniWorker")) {
+                if (stack.isEmpty()) continue;  // the handler has called this worker
+                break;
+            }
             stack.add(frame.toString());
         }
         // How this worker has called; a language's own calls by reflection further in stay.
@@ -266,7 +350,7 @@ final class OgniWorker {
         for (int i = 0; i < types.length; ++i) {
             if (classes[i] == OutputStream.class) arguments[i] = written = new ByteArrayOutputStream();
             else if (classes[i] == InputStream.class) arguments[i] = new ByteArrayInputStream(event);
-            else if (i == types.length - 1 && i > 0) arguments[i] = Context.make(classes[i], fields);
+            else if (i == types.length - 1 && i > 0) arguments[i] = Context.make(classes[i], fields, type -> responseStream(type, fields));
             else if (classes[i] == byte[].class) arguments[i] = event;
             else if (!json && classes[i].isAssignableFrom(byte[].class)) arguments[i] = event;
             else arguments[i] = Json.bind(parse(event), types[i]);
@@ -287,7 +371,7 @@ final class OgniWorker {
 
     /** Answers whatever interface the handler's class knows by the names of its methods. */
     private static final class Context {
-        static Object make(Class<?> type, Map<String, String> fields) {
+        static Object make(Class<?> type, Map<String, String> fields, Function<String, OutputStream> stream) {
             long deadline = Long.parseLong(fields.getOrDefault("deadline_ms", "0"));
             Map<String, Object> values = new LinkedHashMap<>();
             values.put("awsRequestId", fields.get("request_id"));
@@ -299,6 +383,7 @@ final class OgniWorker {
             values.put("logGroupName", System.getenv("AWS_LAMBDA_LOG_GROUP_NAME"));
             values.put("logStreamName", System.getenv("AWS_LAMBDA_LOG_STREAM_NAME"));
             values.put("deadlineMs", deadline);
+            values.put("responseStream", stream);
             values.put("clientContext", parsed(fields.get("client_context")));
             values.put("identity", parsed(fields.get("cognito_identity")));
             if (type.isAssignableFrom(LinkedHashMap.class)) {
@@ -328,6 +413,9 @@ final class OgniWorker {
                 if (name.equals("log")) {
                     System.out.print(arguments[0] instanceof byte[] b ? new String(b, StandardCharsets.UTF_8) : arguments[0]);
                     return null;
+                }
+                if (name.equals("responseStream") && values.get(name) instanceof Function<?, ?> stream) {
+                    return ((Function<String, OutputStream>) stream).apply((String) arguments[0]);
                 }
                 if (name.equals("getLogger")) return proxy(called.getReturnType(), values, deadline);
                 if (name.equals("getRemainingTimeInMillis")) return (int) Math.max(0, deadline - System.currentTimeMillis());

@@ -1,7 +1,8 @@
 # The Julia worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 #
 # `hello.handler` is function handler of hello.jl: handler(event, context). The event is a String (a Vector{UInt8} where it is not
-# JSON), the context a named tuple. The response is a String or a Vector{UInt8}, or (response, content_type).
+# JSON), the context a named tuple. The response is a String or a Vector{UInt8}, or (response, content_type). A generator or a
+# Channel of them is a streamed response, piece by piece.
 module OgniWorker
 
 # Julia makes what it opens by a path close-on-exec.
@@ -14,8 +15,8 @@ const owner = getpid()
 check_owner() = getpid() == owner || ccall(:_exit, Cvoid, (Cint,), 0)
 
 function send(kind, head = "", body = UInt8[])
-    write(replies, "$kind $(sizeof(head)) $(sizeof(body))\n", head, body)
     check_owner()
+    write(replies, "$kind $(sizeof(head)) $(sizeof(body))\n", head, body)
     flush(replies)
 end
 
@@ -31,7 +32,8 @@ function give_up(type, message, stack = "")
     exit(1)
 end
 
-unwrapped(problem) = problem isa LoadError ? unwrapped(problem.error) : problem
+unwrapped(problem) = problem isa LoadError ? unwrapped(problem.error) :
+    problem isa TaskFailedException ? unwrapped(problem.task.exception) : problem
 
 message_of(problem) = problem isa ErrorException ? problem.msg : first(split(sprint(showerror, problem), "\nStacktrace:"))
 
@@ -79,6 +81,8 @@ function context_of(fields)
      log_stream_name = get(ENV, "AWS_LAMBDA_LOG_STREAM_NAME", nothing))
 end
 
+bytes_of(value) = value isa Vector{UInt8} ? value : value === nothing ? "" : string(value)
+
 function serve_one(handler, fields, event)
     haskey(fields, "trace_id") ? (ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]) : delete!(ENV, "_X_AMZN_TRACE_ID")
     json = get(fields, "content_type", "application/json") == "application/json"
@@ -87,8 +91,14 @@ function serve_one(handler, fields, event)
         result = Base.invokelatest(handler, json ? String(event) : event, context_of(fields))
         result, type = result isa Tuple ? result : (result, nothing)
         head = type === nothing ? "" : "content_type=$(one_line(type))\n"
-        body = result isa Vector{UInt8} ? result : result === nothing ? "" : string(result)
-    catch problem
+        if result isa Union{Base.Generator,Channel}
+            send("stream", head)
+            Base.invokelatest(foreach, piece -> send("chunk", "", bytes_of(piece)), result)
+            return send("end")
+        end
+        body = bytes_of(result)
+    catch caught
+        problem = unwrapped(caught)
         return refuse("error", string(nameof(typeof(problem))), message_of(problem), stack_of(catch_backtrace()))
     end
     send("result", head, body)

@@ -2,7 +2,8 @@
 %
 % `hello.handler` is function handler of hello.m (a script file with functions): handler (event, context). The event is a
 % string (uint8 where it is not JSON), the context a struct. The response is a string, uint8, or a number; a second result
-% names its type.
+% names its type. write = context.stream (type) makes it a streamed one: write (piece) sends a piece at once, and what the
+% function returns is then ignored.
 1;
 
 % A process that the handler forked and that came back here ends: the channel is not its own.
@@ -60,6 +61,9 @@ function text = ogni_stack (error)
   text = "";
   for frame = error.stack.'
     if (strncmp (frame.name, "ogni_", 5) || any (strfind (frame.file, "ogni-")) && ! any (strfind (frame.file, "task")))
+      if (isempty (text))
+        continue; % the handler has called this worker
+      endif
       break;
     endif
     text = [text, sprintf("at %s (%s:%d)\n", frame.name, frame.file, frame.line)];
@@ -120,6 +124,7 @@ function context = ogni_context (fields)
                     "client_context", fields.client_context, "identity", fields.cognito_identity,
                     "tenant_id", fields.tenant_id, "content_type", fields.content_type,
                     "get_remaining_time_in_millis", @() ogni_remaining (deadline_ms),
+                    "stream", @(type) ogni_stream (fields.request_id, type),
                     "function_name", getenv ("AWS_LAMBDA_FUNCTION_NAME"),
                     "function_version", getenv ("AWS_LAMBDA_FUNCTION_VERSION"),
                     "memory_limit_in_mb", getenv ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
@@ -127,8 +132,46 @@ function context = ogni_context (fields)
                     "log_stream_name", getenv ("AWS_LAMBDA_LOG_STREAM_NAME"));
 endfunction
 
+function head = ogni_type_head (type)
+  head = "";
+  if (! isempty (type))
+    head = sprintf ("content_type=%s\n", ogni_one_line (type));
+  endif
+endfunction
+
+function write = ogni_stream (id, type)
+  global ogni_streaming
+  ogni_check_running (id);
+  if (isempty (ogni_streaming))
+    ogni_streaming = struct ("head", ogni_type_head (type), "begun", false);
+  endif
+  write = @(piece) ogni_write (id, piece);
+endfunction
+
+function ogni_check_running (id)
+  global ogni_running
+  if (! strcmp (id, ogni_running))
+    error ("Ogni:ended", "the response has ended");
+  endif
+endfunction
+
+function ogni_write (id, piece)
+  global ogni_streaming
+  ogni_check_running (id);
+  if (! ischar (piece) && ! isa (piece, "uint8"))
+    piece = disp_value (piece);
+  endif
+  if (ogni_streaming.begun)
+    ogni_send ("chunk", "", piece);
+  else
+    ogni_streaming.begun = true;
+    ogni_send ("stream", ogni_streaming.head, piece);
+  endif
+endfunction
+
 function ogni_serve_one (fields, event)
-  global ogni_handler
+  global ogni_handler ogni_running ogni_streaming
+  ogni_running = fields.request_id;
   if (isfield (fields, "trace_id"))
     setenv ("_X_AMZN_TRACE_ID", fields.trace_id);
   else
@@ -144,16 +187,27 @@ function ogni_serve_one (fields, event)
     try_two = nargout (ogni_handler);
     if (try_two > 1 || try_two < -1)
       [result, type] = feval (ogni_handler, event, context);
+    elseif (try_two == 0)
+      feval (ogni_handler, event, context);
+      result = "";
     else
       result = feval (ogni_handler, event, context);
     endif
-    if (! isempty (type))
-      head = sprintf ("content_type=%s\n", ogni_one_line (type));
+    if (! isempty (ogni_streaming))
+      if (! ogni_streaming.begun)
+        ogni_write (ogni_running, "");
+      endif
+      ogni_streaming = [];
+      ogni_running = "";
+      ogni_send ("end", "", "");
+      return;
     endif
+    head = ogni_type_head (type);
     if (! ischar (result) && ! isa (result, "uint8"))
       result = disp_value (result);
     endif
   catch error
+    ogni_streaming = [];
     ogni_refuse ("error", ogni_type (error), error.message, ogni_stack (error));
     return;
   end_try_catch
@@ -185,7 +239,7 @@ function ogni_serve ()
 endfunction
 
 more off
-global ogni_requests ogni_replies ogni_handler ogni_owner
+global ogni_requests ogni_replies ogni_handler ogni_owner ogni_running ogni_streaming
 ogni_owner = getpid ();
 ogni_streaming = [];
 ogni_paths = argv ();

@@ -2,6 +2,8 @@
 #
 # `hello.handler` is function `handler` of hello.R: handler(event, context). The event is a string (raw where it is not
 # JSON), the context a list. The response is a string or raw; its attribute "content_type" names its type.
+# write <- context$stream(type) makes it a streamed one: write(piece) sends a piece at once, and what the function returns is
+# then ignored.
 local({
   if (!l10n_info()[["UTF-8"]]) suppressWarnings(Sys.setlocale("LC_ALL", "C.UTF-8"))
   paths <- c(commandArgs(TRUE), "/dev/fd/3", "/dev/fd/4")
@@ -71,6 +73,33 @@ local({
     if (class == "simpleError") "Error" else class
   }
 
+  type_head <- function(type) if (is.null(type)) "" else sprintf("content_type=%s\n", gsub("[\r\n]", " ", type))
+
+  body_of <- function(value) {
+    body <- if (is.raw(value)) value else if (is.null(value)) raw(0) else bytes_of(value)
+    attributes(body) <- NULL
+    body
+  }
+
+  # The request id of the invocation that runs, and whether its response streams: "no", "asked", "begun".
+  running <- ""
+  streams <- "no"
+
+  stream <- function(id, type) {
+    check_running <- function() if (!identical(id, running)) stop("the response has ended")
+    check_running()
+    if (streams == "no") streams <<- "asked"
+    head <- type_head(type)
+    function(piece) {
+      check_running()
+      body <- body_of(piece)
+      if (streams == "begun") return(invisible(send("chunk", "", body)))
+      streams <<- "begun"
+      send("stream", head, body)
+      invisible(NULL)
+    }
+  }
+
   environment_value <- function(name) Sys.getenv(name, NA_character_)
 
   context_of <- function(fields) {
@@ -79,6 +108,7 @@ local({
       aws_request_id = fields$request_id, deadline_ms = deadline_ms, trace_id = fields$trace_id,
       invoked_function_arn = fields$invoked_function_arn, client_context = fields$client_context,
       identity = fields$cognito_identity, tenant_id = fields$tenant_id, content_type = fields$content_type,
+      stream = function(type = "application/octet-stream") stream(fields$request_id, type),
       function_name = environment_value("AWS_LAMBDA_FUNCTION_NAME"),
       function_version = environment_value("AWS_LAMBDA_FUNCTION_VERSION"),
       memory_limit_in_mb = environment_value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
@@ -116,18 +146,23 @@ local({
 
   serve_one <- function(handler, fields, event) {
     if (is.null(fields$trace_id)) Sys.unsetenv("_X_AMZN_TRACE_ID") else Sys.setenv("_X_AMZN_TRACE_ID" = fields$trace_id)
+    running <<- fields$request_id
     called <- attempt({
       if (is.null(fields$content_type) || fields$content_type == "application/json") event <- text_of(event)
       result <- handler(event, context_of(fields))
-      list(attr(result, "content_type"), if (is.raw(result)) result else if (is.null(result)) raw(0) else bytes_of(result))
+      if (streams == "no") list(attr(result, "content_type"), body_of(result))
     })
+    running <<- ""
+    streamed <- streams
+    streams <<- "no"
     if (!is.null(called$error)) {
       return(refuse("error", type_of(called$error), conditionMessage(called$error), called$stack))
     }
-    type <- called$value[[1]]
-    body <- called$value[[2]]
-    attributes(body) <- NULL
-    send("result", if (is.null(type)) "" else sprintf("content_type=%s\n", gsub("[\r\n]", " ", type)), body)
+    if (streamed != "no") {
+      if (streamed == "asked") send("stream")
+      return(send("end"))
+    }
+    send("result", type_head(called$value[[1]]), called$value[[2]])
   }
 
   handler <- load(Sys.getenv("_HANDLER"))

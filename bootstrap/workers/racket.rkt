@@ -97,6 +97,46 @@
                          (give-up "Runtime.HandlerNotFound"
                                   (format "Handler '~a' is not provided by ~a" procedure path)))))))
 
+(define (type-head type) (if type (format "content_type=~a\n" (one-line type)) ""))
+
+;; The fields of the invocation that runs, the type of its response where it streams, and whether that has begun.
+(define running #f)
+(define stream-type #f)
+(define begun? #f)
+(define stream-lock (make-semaphore 1))
+
+(define (check-running fields)
+  (unless (eq? fields running) (error "the response has ended")))
+
+(define (write-piece fields piece)
+  (call-with-semaphore
+   stream-lock
+   (lambda ()
+     (check-running fields)
+     (send (if begun? "chunk" "stream") (if begun? "" (type-head stream-type)) piece)
+     (set! begun? #t))))
+
+(define (stream fields type)
+  (check-running fields)
+  (set! stream-type type)
+  (make-output-port 'response always-evt
+                    (lambda (bytes start end . _)
+                      (when (< start end) (write-piece fields (subbytes bytes start end)))
+                      (- end start))
+                    void))
+
+;; Nothing is written any more; whether it has streamed.
+(define (end-stream)
+  (and stream-type
+       (call-with-semaphore
+        stream-lock
+        (lambda ()
+          (unless begun? (send "stream" (type-head stream-type)))
+          (set! running #f)
+          (set! stream-type #f)
+          (set! begun? #f)
+          #t))))
+
 (define (context-of fields)
   (define deadline-ms (string->number (hash-ref fields "deadline_ms" "0")))
   (hasheq 'aws-request-id (hash-ref fields "request_id" #f)
@@ -109,6 +149,7 @@
           'identity (hash-ref fields "cognito_identity" #f)
           'tenant-id (hash-ref fields "tenant_id" #f)
           'content-type (hash-ref fields "content_type" #f)
+          'stream (lambda (type) (stream fields type))
           'function-name (environment "AWS_LAMBDA_FUNCTION_NAME")
           'function-version (environment "AWS_LAMBDA_FUNCTION_VERSION")
           'memory-limit-in-mb (environment "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
@@ -122,10 +163,14 @@
         [else (string->bytes/utf-8 (format "~a" result))]))
 
 (define (serve-one handler fields event)
+  (set! running fields)
   (environment-variables-set! (current-environment-variables) #"_X_AMZN_TRACE_ID"
                               (let ([id (hash-ref fields "trace_id" #f)]) (and id (string->bytes/utf-8 id))))
   (with-handlers ([(lambda (raised) (not (exn:break? raised)))
-                   (lambda (raised) (refuse "error" (type-of raised) (message-of raised) (stack-of raised)))])
+                   (lambda (raised)
+                     (when begun? (end-stream))
+                     (set! stream-type #f)
+                     (refuse "error" (type-of raised) (message-of raised) (stack-of raised)))])
     (let-values ([(body more)
                   (call-with-values
                    (lambda ()
@@ -133,8 +178,11 @@
                                   (bytes->string/utf-8 event #\uFFFD)
                                   event)
                               (context-of fields)))
-                   (lambda (result . more) (values (bytes-of result) more)))])
-      (send "result" (if (pair? more) (format "content_type=~a\n" (one-line (car more))) "") body)))
+                   (lambda (result . more) (values (if stream-type #"" (bytes-of result)) more)))])
+      (if (end-stream)
+          (send "end")
+          (send "result" (type-head (and (pair? more) (car more))) body))))
+  (set! running #f)
   (flush-output))
 
 (define (serve handler)

@@ -1,7 +1,8 @@
 # The Raku worker: loads the handler once and serves invocations as docs/worker-protocol.md says.
 #
 # `hello.handler` is sub handler of hello.raku (or hello.rakumod): handler($event, $context). The event is a Str (a Blob where it
-# is not JSON), the context an object. The response is a Str or a Blob; $context.content-type may name its type.
+# is not JSON), the context an object. The response is a Str or a Blob; $context.content-type may name its type. A Seq (of
+# gather, map, ...) or a Supply of them is a streamed response, piece by piece.
 use v6.d;
 
 class Lambda::Context {
@@ -27,7 +28,6 @@ my $requests = open $requests-path, :r, :bin;
 my $replies = open $replies-path, :w, :bin, :!out-buffer;
 my Buf $data .= new;
 
-# A process that the handler forked and that came back here ends: the channel is not its own.
 # Programs that the handler starts do not get them. What makes them close-on-exec takes long to load.
 sub hide {
     my &close-on-exec = EVAL-handler(
@@ -39,6 +39,7 @@ Proc::Async.^find_method('start').wrap: -> |arguments {
     callsame
 };
 
+# A process that the handler forked and that came back here ends: the channel is not its own.
 use nqp;
 my $owner = nqp::getpid();
 sub check-owner { nqp::getpid() == $owner or exit 0 }
@@ -130,6 +131,8 @@ sub EVAL-handler(Str $source) {
     EVAL $source
 }
 
+sub bytes-of($value) { $value ~~ Blob ?? $value !! ($value // '').Str.encode }
+
 sub serve-one(&handler, %fields, Blob $event) {
     if %fields<trace_id> { %*ENV<_X_AMZN_TRACE_ID> = %fields<trace_id> }
     else { %*ENV<_X_AMZN_TRACE_ID>:delete }
@@ -138,8 +141,15 @@ sub serve-one(&handler, %fields, Blob $event) {
         invoked-function-arn => %fields<invoked_function_arn> // '', trace-id => %fields<trace_id>,
         client-context => %fields<client_context>, identity => %fields<cognito_identity>, tenant-id => %fields<tenant_id>;
     my $result = handler((%fields<content_type> // 'application/json') eq 'application/json' ?? $event.decode !! $event, $context);
-    my $body = $result ~~ Blob ?? $result !! ($result // '').Str.encode;
-    send-frame 'result', $context.content-type ?? "content_type={ one-line $context.content-type }\n" !! '', $body;
+    my $head = $context.content-type ?? "content_type={ one-line $context.content-type }\n" !! '';
+    if $result ~~ Seq || $result ~~ Supply {
+        send-frame 'stream', $head;
+        send-frame 'chunk', '', bytes-of($_) for $result.Seq;
+        send-frame 'end';
+    }
+    else {
+        send-frame 'result', $head, bytes-of($result);
+    }
     CATCH {
         default { refuse 'error', .^name, .message, stack($_) }
     }

@@ -2,7 +2,8 @@
 ;;;
 ;;; `hello.handler` is function HANDLER of hello.lisp, of its package or of CL-USER: (handler event context). The event is a
 ;;; string (octets where it is not JSON), the context a property list. The response is a string or a vector of octets; a
-;;; second value names its type.
+;;; second value names its type. (funcall (getf context :stream) TYPE) is a stream for a streamed response: what is written to
+;;; it, text or octets, goes out at each finish-output; what the handler returns is then ignored.
 
 (defpackage :ogni-worker (:use :common-lisp))
 (in-package :ogni-worker)
@@ -90,19 +91,24 @@
   (refuse "init-error" type message stack)
   (sb-ext:exit :code 1 :abort t))
 
-(defun own-frame-p (line)
-  (or (search "OGNI-WORKER" line) (search "SB-KERNEL:" line) (search "(ERROR " line) (search "SIGNAL" line)))
+;;; This worker's, or of what signals.
+(defun own-frame-p (name)
+  (let ((symbol (if (consp name) (car (last name)) name)))
+    (and (symbolp symbol)
+         (or (member symbol '(error signal))
+             (member (symbol-package symbol) (list (find-package :ogni-worker) (find-package :sb-kernel)))))))
+
+(defun called-name (frame) (if (consp (first frame)) nil (first frame)))
 
 ;;; The frames below the error and above the worker.
 (defun stack ()
-  (with-output-to-string (out)
-    (let* ((lines (split (with-output-to-string (s) (let ((*print-length* 10) (*print-level* 4) (*print-right-margin* 1000))
-                                                      (sb-debug:print-backtrace :stream s :count 60)))
-                         #\Newline))
-           (end (position-if (lambda (line) (search "OGNI-WORKER::CALL-HANDLER" line)) lines)))
-      (dolist (line (subseq lines 0 end))
-        (unless (or (own-frame-p line) (string= line ""))
-          (format out "~a~%" (if (> (length line) 300) (subseq line 0 300) line)))))))
+  (let ((*package* (find-package :common-lisp-user)) (*print-length* 10) (*print-level* 4) (*print-right-margin* 1000))
+    (with-output-to-string (out)
+      (loop for frame in (sb-debug:list-backtrace :count 60)
+            until (eq (called-name frame) 'call-handler)
+            unless (own-frame-p (first frame))
+              do (let ((line (prin1-to-string frame)))
+                   (format out "at ~a~%" (if (> (length line) 300) (subseq line 0 300) line)))))))
 
 (defun type-name (condition)
   (if (typep condition 'simple-error) "Error" (format nil "~a" (type-of condition))))
@@ -145,6 +151,56 @@
   (multiple-value-bind (seconds microseconds) (sb-ext:get-time-of-day)
     (+ (* 1000 seconds) (floor microseconds 1000))))
 
+(defun type-head (type) (if type (format nil "content_type=~a~%" (one-line type)) ""))
+
+;;; The fields of the invocation that runs, and the stream of its response where it has one.
+(defvar *running* nil)
+(defvar *stream* nil)
+
+(defun check-running (fields)
+  (unless (eq fields *running*) (error "the response has ended")))
+
+;;; A class costs time to make: only where a handler streams.
+(defparameter *stream-code*
+  '(progn
+    (defclass response (sb-gray:fundamental-character-output-stream sb-gray:fundamental-binary-output-stream)
+      ((fields :initarg :fields)
+       (type :initarg :type)
+       (begun :initform nil)
+       (buffer :initform (make-array 4096 :element-type '(unsigned-byte 8) :adjustable t :fill-pointer 0))))
+    (defun flush (response &optional must-begin)
+      (with-slots (fields type begun buffer) response
+        (check-running fields)
+        (when (or (plusp (length buffer)) (and must-begin (not begun)))
+          (let ((piece (coerce buffer 'octets)))
+            (setf (fill-pointer buffer) 0)
+            (send (if begun "chunk" "stream") (if begun "" (type-head type)) piece)
+            (setf begun t)))
+        nil))
+    (defun put (response octets)
+      (with-slots (fields buffer) response
+        (check-running fields)
+        (loop for octet across octets do (vector-push-extend octet buffer))
+        (when (>= (length buffer) 65536) (flush response))))
+    (defmethod sb-gray:stream-write-char ((response response) char) (put response (octets (string char))) char)
+    (defmethod sb-gray:stream-write-string ((response response) text &optional start end)
+      (put response (octets (subseq text (or start 0) end)))
+      text)
+    (defmethod sb-gray:stream-write-byte ((response response) octet) (put response (vector octet)) octet)
+    (defmethod sb-gray:stream-write-sequence ((response response) sequence &optional start end)
+      (let ((part (subseq sequence (or start 0) end)))
+        (put response (if (stringp part) (octets part) part))
+        sequence))
+    (defmethod sb-gray:stream-line-column ((response response)) nil)
+    (defmethod sb-gray:stream-force-output ((response response)) (flush response))
+    (defmethod sb-gray:stream-finish-output ((response response)) (flush response))))
+
+(defun response-stream (fields type)
+  (check-running fields)
+  (unless (find-class 'response nil)
+    (let ((*package* (find-package :ogni-worker))) (eval *stream-code*)))
+  (or *stream* (setf *stream* (make-instance 'response :fields fields :type type))))
+
 (defun context (fields)
   (let ((deadline-ms (parse-integer (getf fields :deadline-ms "0"))))
     (list :aws-request-id (getf fields :request-id)
@@ -156,6 +212,7 @@
           :identity (getf fields :cognito-identity)
           :tenant-id (getf fields :tenant-id)
           :content-type (getf fields :content-type)
+          :stream (lambda (type) (response-stream fields type))
           :function-name (environment "AWS_LAMBDA_FUNCTION_NAME")
           :function-version (environment "AWS_LAMBDA_FUNCTION_VERSION")
           :memory-limit-in-mb (environment "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
@@ -174,14 +231,22 @@
       (funcall handler
                (if (string= (getf fields :content-type "application/json") "application/json") (text event) event)
                (context fields))
-    (values (body result) type)))
+    (values (if *stream* nil (body result)) type)))
 
 (defun serve-one (handler fields event)
   (set-environment "_X_AMZN_TRACE_ID" (getf fields :trace-id))
+  (setf *running* fields)
   (attempt (lambda ()
              (multiple-value-bind (body type) (call-handler handler fields event)
-               (send "result" (if type (format nil "content_type=~a~%" (one-line type)) "") body)))
-           (lambda (type message stack) (refuse "error" type message stack)))
+               (cond (*stream*
+                      (funcall 'flush *stream* t)
+                      (send "end" "" (octets "")))
+                     (t (send "result" (type-head type) body)))))
+           (lambda (type message stack)
+             (when *stream* (handler-case (funcall 'flush *stream*) (error () nil)))
+             (refuse "error" type message stack)))
+  (setf *running* nil
+        *stream* nil)
   (finish-output *standard-output*))
 
 (defun serve ()

@@ -2,13 +2,30 @@
 #
 # `hello.handler` is procedure `handler` of hello.tcl; it gets the event and the context (a dict), and its result is the
 # response. Both are text, but an event that is not JSON, and a response whose type is declared to be neither text nor JSON
-# by `lambda::content_type TYPE`, are bytes.
+# by `lambda::content_type TYPE`, are bytes. `lambda::write PIECE` sends a piece of a streamed response at once; the result
+# is then ignored.
 
 namespace eval lambda {
     variable response_type {}
+    # "none" or "begun" while a handler runs.
+    variable stream {}
 
     proc content_type {type} {
         variable response_type $type
+    }
+
+    proc write {piece} {
+        variable response_type
+        variable stream
+        if {$stream eq {}} { return -code error "lambda::write: no invocation is running" }
+        set piece [worker::encode $response_type $piece]
+        if {$stream eq {begun}} {
+            worker::send chunk {} $piece
+        } else {
+            worker::send stream [worker::type_head $response_type] $piece
+            set stream begun
+        }
+        return
     }
 
     proc remaining_time_in_millis {context} {
@@ -115,6 +132,17 @@ namespace eval lambda::worker {
         return [expr {$code eq {NONE} ? {Error} : [lindex $code 0]}]
     }
 
+    proc encode {type text} {
+        if {$type eq {} || [string match text/* $type] || [string match application/json* $type]} {
+            return [encoding convertto utf-8 $text]
+        }
+        return $text
+    }
+
+    proc type_head {type} {
+        return [expr {$type eq {} ? {} : "content_type=[string map {\n { } \r { }} $type]\n"}]
+    }
+
     proc serve_one {handler fields event} {
         global env
         if {[dict exists $fields trace_id]} {
@@ -125,15 +153,17 @@ namespace eval lambda::worker {
         set json [expr {![dict exists $fields content_type] || [dict get $fields content_type] eq {application/json}}]
         if {$json} { set event [encoding convertfrom utf-8 $event] }
         lambda::content_type {}
-        if {[catch {uplevel #0 [list $handler $event [context $fields]]} result options]} {
+        set ::lambda::stream none
+        set failed [catch {uplevel #0 [list $handler $event [context $fields]]} result options]
+        set streamed [expr {$::lambda::stream eq {begun}}]
+        set ::lambda::stream {}
+        if {$failed} {
             refuse error [type_of $options] $result [stack $options]
             return
         }
+        if {$streamed} { return [send end {} {}] }
         set type $::lambda::response_type
-        if {$type eq {} || [string match text/* $type] || [string match application/json* $type]} {
-            set result [encoding convertto utf-8 $result]
-        }
-        send result [expr {$type eq {} ? {} : "content_type=[string map {\n { } \r { }} $type]\n"}] $result
+        send result [type_head $type] [encode $type $result]
     }
 
     proc serve {} {

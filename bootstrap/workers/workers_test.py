@@ -7,6 +7,8 @@ fixtures/app.EXT is the same handler in each language. It gets an event, mostly 
     exit         ends its process with status 3              count      how often this was asked, kept in a variable
     lookalike    the text 'result 0 2\\n{}'                   binary     the bytes 00 01 ff fe 0a 00
     stream       "a\\n", "ä€\\n", "b\\n" piece by piece, as text/plain      break      "a\\n", and then as fail
+    prelude      an HTTP answer as AWS streams it: status 201, a cookie, "made\\n"
+    json         {"a": [1, "ä", null]}                       text       "täxt\\n" as text/plain
     anything else: the event itself
 
 fixtures/fork.EXT is for the languages that can fork: see fork.py.
@@ -45,8 +47,8 @@ class Language:
     """What to expect of a language. `json`: events are decoded and results encoded, so both are JSON texts."""
 
     def __init__(self, name, extension, interpreters, *, json=False, syntax_error=")", custom_error=None, binary=True,
-                 stack="handler", handler="app.handler", any_bytes=True, stream_handler=None, slow=False,
-                 variables=None):
+                 stack="handler", handler="app.handler", any_bytes=True, stream_handler="app.handler", slow=False,
+                 variables=None, names_text=True):
         self.name = name
         self.extension = extension
         self.interpreters = interpreters
@@ -58,7 +60,8 @@ class Language:
         self.handler = handler
         self.slow = slow  # to start; tested by slow_workers_test.py
         self.variables = variables or {}  # for bootstrap
-        self.stream_handler = stream_handler  # None: it does not stream
+        self.stream_handler = stream_handler
+        self.names_text = names_text  # a response may be text that is not JSON
         self.any_bytes = any_bytes  # an event may hold NUL and what is no UTF-8
 
     def interpreter(self):
@@ -70,19 +73,17 @@ class Language:
 
 LANGUAGES = [
     Language("bash", "sh", ["bash"], syntax_error="handler() {", custom_error="HandlerFailed", stack="at inner",
-             any_bytes=False, stream_handler="app.handler"),
+             any_bytes=False),
     Language("python", "py", ["python3"], json=True, custom_error="Custom", stack="app.py",
-             stream_handler="app.handler"),
+             names_text=False),
     Language("node", "js", ["node", "nodejs"], json=True, syntax_error="exports.handler = {", custom_error="Custom",
-             stack="app.js", stream_handler="app.stream"),
+             stack="app.js", stream_handler="app.stream", names_text=False),
     Language("ruby", "rb", ["ruby"], json=True, syntax_error="def handler(", custom_error="Function<Custom>",
-             stack="app.rb", stream_handler="app.handler"),
-    Language("perl", "pl", ["perl"], json=True, syntax_error="sub handler {", custom_error="Custom", stack="app.pl",
-             stream_handler="app.handler"),
+             stack="app.rb", names_text=False),
+    Language("perl", "pl", ["perl"], json=True, syntax_error="sub handler {", custom_error="Custom", stack="app.pl"),
     Language("php", "php", ["php"], json=True, syntax_error="<?php function {", custom_error="Custom",
-             stack="app.php", stream_handler="app.handler"),
-    Language("lua", "lua", ["lua5.4", "lua5.3", "lua"], custom_error="Custom", stack="app.lua",
-             stream_handler="app.handler"),
+             stack="app.php"),
+    Language("lua", "lua", ["lua5.4", "lua5.3", "lua"], custom_error="Custom", stack="app.lua"),
     Language("tcl", "tcl", ["tclsh8.7", "tclsh8.6", "tclsh"], syntax_error="proc handler {", custom_error="Custom",
              stack="handler"),
     Language("r", "R", ["Rscript"], custom_error="Custom", stack="inner()", slow=True),
@@ -97,7 +98,7 @@ LANGUAGES = [
     Language("racket", "rkt", ["racket"], syntax_error="#lang racket/base\n(define", custom_error="Custom",
              stack="app.rkt", slow=True),
     Language("java", "java", ["java"], json=True, syntax_error="class app {", custom_error="app$Custom",
-             stack="app.inner", slow=True),
+             stack="app.inner", slow=True, names_text=False),
     Language("gforth", "fs", ["gforth"], syntax_error=": handler no-such-word ;", custom_error="Error",
              stack="inner"),
     Language("julia", "jl", ["julia"], syntax_error="function handler(", custom_error="Custom", stack="inner", slow=True),
@@ -118,7 +119,6 @@ HIDING = {
     "lua": "function handler() return io.popen('ls -l /proc/self/fd'):read('a') end",
     "guile": "(use-modules (ice-9 popen) (ice-9 textual-ports))"
              "(define (handler event context) (get-string-all (open-input-pipe \"ls -l /proc/self/fd\")))",
-}
     "php": "<?php function handler($event) { return shell_exec('ls -l /proc/self/fd'); }",
     "tcl": "proc handler {event context} { exec ls -l /proc/self/fd }",
     "r": "handler <- function(event, context) system('ls -l /proc/self/fd', intern = TRUE)",
@@ -141,6 +141,7 @@ HIDING = {
             " listing = listing line \"\\n\"; return listing }",
     "raku": "sub handler($event, $context) { (run 'ls', '-l', '/proc/self/fd', :out).out.slurp(:close) }",
     "julia": "handler(event, context) = read(`ls -l /proc/self/fd`, String)",
+}
 
 # Of the languages whose worker opens its pipes by their names, those that need no file in TMPDIR themselves.
 NAMED_PIPES = ("php", "tcl", "prolog", "gawk", "raku")
@@ -316,9 +317,8 @@ class WorkerCase:
             for event, expected in (("fork", "parent"), ("one", "one"), ("fork-fail", "parent"), ("two", "two")):
                 text = own.text(event)
                 self.assertEqual(text if expected == "parent" else self.plain(text), expected, own.log())
-            if self.language.stream_handler:
-                self.assertEqual(own.invoke("stream").body, b"a parent", own.log())
-                self.assertEqual(self.plain(own.text("three")), "three")
+            self.assertEqual(own.invoke("stream").body, b"a parent", own.log())
+            self.assertEqual(self.plain(own.text("three")), "three")
 
     def test_sets_and_unsets_the_trace_id(self):
         self.assertEqual(self.shared.text("trace", {"Lambda-Runtime-Trace-Id": "Root=1-2"}), "Root=1-2")
@@ -350,9 +350,28 @@ class WorkerCase:
         answer = self.shared.invoke("binary")
         self.assertEqual((answer.kind, answer.body), ("response", b"\x00\x01\xff\xfe\n\x00"))
 
+    def test_a_response_may_be_json(self):
+        answer = self.shared.invoke("json")
+        self.assertEqual((answer.kind, answer.headers["content-type"]), ("response", "application/json"), answer)
+        self.assertEqual(json.loads(answer.body), {"a": [1, "ä", None]})
+
+    def test_a_response_may_be_text(self):
+        if not self.language.names_text:
+            self.skipTest("what it returns is JSON or bytes; other text is bytes or streamed")
+        answer = self.shared.invoke("text")
+        self.assertEqual((answer.kind, answer.headers["content-type"]), ("response", "text/plain"), answer)
+        self.assertEqual(answer.body.decode(), "täxt\n")
+
+    def test_a_streamed_response_may_begin_with_status_and_cookies(self):
+        with Bootstrap(self.language, handler=self.language.stream_handler, variables={"WANT_STREAM": "yes"}) as own:
+            answer = own.invoke("prelude")
+            self.assertEqual((answer.kind, answer.headers["content-type"]),
+                             ("response", "application/vnd.awslambda.http-integration-response"), f"{answer}{own.log()}")
+            prelude, end, body = answer.body.partition(b"\0" * 8)
+            self.assertEqual(json.loads(prelude), {"statusCode": 201, "cookies": ["c=1"]})
+            self.assertEqual((end, body), (b"\0" * 8, b"made\n"))
+
     def test_a_response_may_be_streamed(self):
-        if not self.language.stream_handler:
-            self.skipTest("its worker does not stream")
         with Bootstrap(self.language, handler=self.language.stream_handler, variables={"WANT_STREAM": "yes"}) as own:
             whole = own.invoke("stream")
             self.assertEqual((whole.kind, whole.body.decode()), ("response", "a\nä€\nb\n"), f"{whole}{own.log()}")
@@ -362,6 +381,17 @@ class WorkerCase:
             self.assertTrue(broken.kind == "error" or broken.trailers, f"{broken}{own.log()}")
             self.assertIn(self.language.custom_error, error)
             self.assertEqual(own.invoke("stream").body, whole.body)
+
+    def test_what_is_kept_of_an_ended_stream_writes_nothing(self):
+        fixture = FIXTURES / f"kept.{self.language.extension}"
+        if not fixture.exists():
+            self.skipTest("it streams with nothing that could be kept; bash and Node.js: outlasting_test.py")
+        with Bootstrap(self.language, source=fixture.read_text()) as own:
+            self.assertEqual(own.invoke("keep").body, b"kept", own.log())
+            late = own.invoke("late")
+            self.assertEqual(late.kind, "error", late)
+            self.assertIn("the response has ended", json.loads(late.body)["errorMessage"])
+            self.assertEqual(self.plain(own.text("next")), "next")
 
     def test_what_it_prints_is_the_log(self):
         before = self.shared.log()
