@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "bootstrap/report.h"
+
 namespace ogni::bootstrap {
 
 // Unused places are null.
@@ -33,6 +35,9 @@ struct Language {
   Handover handover = Handover::kMemory;
   // So many empty files in memory are the worker's from descriptor 6 on, to keep output in.
   int memory_files = 0;
+  // What the interpreter's last words on stderr say of the error that has ended it, for a language whose worker cannot
+  // catch errors: false where they do not tell. Not null: stderr passes through this program.
+  bool (*last_words)(std::string_view errors, int wait_status, ErrorReport& report) = nullptr;
 };
 
 std::span<const Language> languages();

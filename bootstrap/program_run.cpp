@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "bootstrap/descriptor.h"
+#include "bootstrap/error_output.h"
 #include "bootstrap/spawn.h"
 
 namespace ogni::bootstrap {
@@ -26,25 +27,24 @@ class Collector {
       : output_(std::move(output)), errors_(std::move(errors)), into_(into) {
     into_.clear();
     set_non_blocking(output_.get());
-    set_non_blocking(errors_.get());
   }
 
   // Until the program has ended, or written too much: false.
   bool collect(pid_t process) {
     const Descriptor end(open_process(process));
     while (true) {
-      pollfd watched[3] = {{output_.get(), POLLIN, 0}, {errors_.get(), POLLIN, 0}, {end.get(), POLLIN, 0}};
+      pollfd watched[3] = {{output_.get(), POLLIN, 0}, {errors_.descriptor(), POLLIN, 0}, {end.get(), POLLIN, 0}};
       const int count = ::poll(watched, 3, end ? -1 : kPollMs);
       // The end is looked for before the pipes are emptied: what was written before it is then there.
       const bool ended = watched[2].revents != 0 || (!end && has_ended(process));
       if ((watched[0].revents != 0 || ended) && !take_output()) return false;
-      if (watched[1].revents != 0 || ended) take_errors();
+      if (watched[1].revents != 0 || ended) errors_.pass_on();
       if (ended) return true;
       if (count < 0 && errno != EINTR) return true;
     }
   }
 
-  std::string& tail() { return tail_; }
+  std::string& tail() { return errors_.tail(); }
 
  private:
   static bool has_ended(pid_t process) {
@@ -65,24 +65,9 @@ class Collector {
     return true;
   }
 
-  void take_errors() {
-    char buffer[4096];
-    while (errors_) {
-      const ssize_t count = ::read(errors_.get(), buffer, sizeof buffer);
-      if (count == 0) errors_.close();
-      if (count < 0 && errno != EINTR) return;
-      if (count <= 0) continue;
-      const std::string_view text(buffer, static_cast<std::size_t>(count));
-      write_all(STDERR_FILENO, text);
-      tail_.append(text);
-      if (tail_.size() > 2 * kErrorTailBytes) tail_.erase(0, tail_.size() - kErrorTailBytes);
-    }
-  }
-
   Descriptor output_;
-  Descriptor errors_;
+  ErrorOutput errors_;
   std::string& into_;
-  std::string tail_;
 };
 
 }  // namespace

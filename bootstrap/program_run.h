@@ -22,8 +22,6 @@ struct ProgramRun {
 
 // More on stdout ends the program. Far above the 6 MiB that AWS takes, so that it is the platform that says "too large".
 constexpr std::size_t kOutputBytesMax = 256 * 1024 * 1024;
-// So much of the end of stderr is kept.
-constexpr std::size_t kErrorTailBytes = 8 * 1024;
 
 // Runs it to its end. `output` is replaced by what it wrote on stdout; its stderr passes to this program's at once.
 // Processes of its group that outlive it are killed, unless they are to be kept.

@@ -85,6 +85,9 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
   set_non_blocking(pipes->requests.writing.get());
   set_non_blocking(pipes->replies.reading.get());
 
+  Pipe errors;
+  if (command.last_words != nullptr && errors.open()) descriptors.push_back({errors.writing.get(), STDERR_FILENO});
+
   const pid_t process = spawn({.arguments = arguments, .environment = environment, .descriptors = descriptors});
   if (process < 0) {
     complain("start", program);
@@ -93,6 +96,7 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
   auto worker = std::unique_ptr<Worker>(
       new Worker(process, std::move(pipes->requests.writing), std::move(pipes->replies.reading), std::move(memory)));
   if (have_names) worker->unopened_ = std::move(pipes);
+  if (errors.reading) worker->errors_ = ErrorOutput(std::move(errors.reading));
   return worker;
 }
 
@@ -135,6 +139,7 @@ Worker::Outcome Worker::exchange(std::string_view frame, std::string_view body) 
     return ::read(replies_.get(), &byte, 1) > 0 ? malformed() : died();
   }
   reader_.reset();
+  errors_.forget();
   const Outcome outcome = transfer(frame, body);
   unopened_.reset();
   return outcome;
@@ -150,17 +155,20 @@ bool Worker::waits() const {
   return ::poll(watched, process_descriptor_ ? 2 : 1, 0) == 0;
 }
 
-Worker::Ready Worker::wait(bool writable) const {
+Worker::Ready Worker::wait(bool writable) {
   while (true) {
-    pollfd watched[3] = {
-        {replies_.get(), POLLIN, 0}, {process_descriptor_.get(), POLLIN, 0}, {requests_.get(), POLLOUT, 0}};
+    pollfd watched[4] = {{replies_.get(), POLLIN, 0},
+                         {process_descriptor_.get(), POLLIN, 0},
+                         {requests_.get(), POLLOUT, 0},
+                         {errors_.descriptor(), POLLIN, 0}};
     if (!writable) watched[2].fd = -1;  // ignored by poll, as is a missing pidfd
-    const int count = ::poll(watched, 3, process_descriptor_ ? -1 : kPollMs);
+    const int count = ::poll(watched, 4, process_descriptor_ ? -1 : kPollMs);
+    if (watched[3].revents != 0) errors_.pass_on();
     if (watched[0].revents & POLLIN) return Ready::kReplies;
     if (watched[1].revents != 0) return Ready::kDeath;
     if (watched[2].revents & POLLOUT) return Ready::kRequests;
     // Ends closed by a worker that still runs: it can never answer.
-    if (count > 0) return Ready::kDeath;
+    if (watched[0].revents != 0 || watched[2].revents != 0) return Ready::kDeath;
     siginfo_t info = {};
     if (count == 0 && ::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid != 0) {
@@ -212,6 +220,7 @@ Worker::Outcome Worker::receive() {
 
 Worker::Outcome Worker::died() {
   end(Patience::kSome);
+  errors_.pass_on();
   return Outcome::kDied;
 }
 

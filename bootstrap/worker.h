@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "bootstrap/descriptor.h"
+#include "bootstrap/error_output.h"
 #include "bootstrap/frame.h"
 #include "bootstrap/named_pipes.h"
+#include "bootstrap/report.h"
 
 namespace ogni::bootstrap {
 
@@ -30,6 +32,8 @@ struct WorkerCommand {
   // The pipes have names, and the worker inherits neither of them; where that cannot be, and without this, the paths are
   // those of descriptors 3 and 4.
   bool opens_pipes = false;
+  // What its last words on stderr say of the error that has ended it; false: nothing. Null: stderr is this program's own.
+  bool (*last_words)(std::string_view errors, int wait_status, ErrorReport& report) = nullptr;
 
   static constexpr const char* kRequestsPath = "{requests}";
   static constexpr const char* kRepliesPath = "{replies}";
@@ -79,12 +83,14 @@ class Worker {
   std::string death() const;
   // After kDied: as waitpid(2) gives it.
   int wait_status() const { return wait_status_; }
+  // The end of what it wrote on stderr since the last request, where that is kept.
+  std::string_view errors() { return errors_.tail(); }
 
  private:
   Worker(pid_t process, Descriptor requests, Descriptor replies, std::vector<Descriptor> memory = {});
 
   enum class Ready { kReplies, kRequests, kDeath };
-  Ready wait(bool writable) const;
+  Ready wait(bool writable);
   Outcome transfer(std::string_view frame, std::string_view body);
   Outcome receive();
   Outcome died();
@@ -98,6 +104,7 @@ class Worker {
   Descriptor requests_;
   Descriptor replies_;
   std::vector<Descriptor> memory_;
+  ErrorOutput errors_;
   std::unique_ptr<NamedPipes> unopened_;  // until its first answer: some open the requests only when they read
   int wait_status_ = 0;
   bool delivered_ = false;

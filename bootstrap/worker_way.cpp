@@ -154,8 +154,13 @@ Client::Answer WorkerWay::stream(Client& client) {
 
 // Of a worker that is of no more use.
 ErrorReport WorkerWay::failure(Worker::Outcome outcome, std::string_view request_id) {
-  ErrorReport report =
-      outcome == Worker::Outcome::kDied ? exit_report(worker_->death(), request_id) : protocol_report();
+  const auto last_words = settings_.command.last_words;
+  ErrorReport report;
+  if (outcome != Worker::Outcome::kDied) {
+    report = protocol_report();
+  } else if (last_words == nullptr || !last_words(worker_->errors(), worker_->wait_status(), report)) {
+    report = exit_report(worker_->death(), request_id);
+  }
   worker_.reset();
   std::fprintf(stderr, "%s\n", report.message.c_str());
   return report;

@@ -255,6 +255,32 @@ class Perl(Case):
         self.assertEqual(own.text("other"), "whole")
 
 
+class Gawk(Case):
+    language = "gawk"
+
+    def test_a_fatal_error_is_reported_with_its_line(self):
+        own = self.start('''
+            function handler(event) {
+              if (event == "\\"stream\\"") lambda_write("begun")
+              if (event ~ /zero|stream/) return inner(0)
+              if (event == "\\"two\\"") exit 2
+              return event
+            }
+            function inner(n) {
+              print "a line for the log" > "/dev/stderr"
+              return 1 / n
+            }''')
+        report = json.loads(own.invoke("zero").body)
+        self.assertEqual((report["errorType"], report["errorMessage"]), ("Fatal", "division by zero attempted"), report)
+        self.assertEqual(len(report["stackTrace"]), 1)
+        self.assertRegex(report["stackTrace"][0], r"^at /.*/app\.awk:10$")
+        self.assertIn("a line for the log", own.log_with("a line for the log"))
+        broken = own.invoke("stream")
+        self.assertEqual(broken.trailers["lambda-runtime-function-error-type"], "Fatal", broken)
+        self.assertEqual(json.loads(own.invoke("two").body)["errorType"], "Runtime.ExitError")
+        self.assertEqual(own.text("next"), '"next"')
+
+
 class Ruby(Case):
     language = "ruby"
 

@@ -1,4 +1,6 @@
 // One entry per language; language.h says what each member means. workers/NAME.EXT is embedded as NAME_worker.
+#include <sys/wait.h>
+
 #include "bootstrap/language.h"
 #include "embedded/bash_worker.h"
 #include "embedded/elixir_worker.h"
@@ -39,6 +41,25 @@ constexpr const char* kPythonLoader =
     "os.close(5)\n"
     "f='/var/runtime/bootstrap'\n"
     "exec(compile(s,f,'exec'),{'__name__':'ogni_worker','__file__':f,'_options':{'opt':sys.argv[1]}})\n";
+
+// "gawk: /var/task/app.awk:12: fatal: division by zero attempted"; between the line and the kind there may be a record, in
+// parentheses. gawk ends with status 2 then. It knows no more: neither the function nor who called it.
+bool gawk_last_words(std::string_view errors, int wait_status, ErrorReport& report) {
+  if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 2) return false;
+  constexpr std::string_view kBegin = "gawk: ";
+  while (!errors.empty() && errors.back() == '\n') errors.remove_suffix(1);
+  const std::string_view line = errors.substr(errors.rfind('\n') + 1);
+  for (const std::string_view kind : {": fatal: ", ": error: ", ") fatal: ", ") error: "}) {
+    const std::size_t end = line.find(kind);
+    if (!line.starts_with(kBegin) || end == std::string_view::npos) continue;
+    report.type = "Fatal";
+    report.message = line.substr(end + kind.size());
+    const std::string_view place = line.substr(kBegin.size(), end - kBegin.size());
+    report.stack_trace = "at " + std::string(place.substr(0, place.find(": (")));
+    return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -176,7 +197,8 @@ std::span<const Language> languages() {
        .interpreters = {"gawk"},
        .arguments = {"-b", "-f", "{script}", "{requests}", "{replies}"},
        .file_name = "gawk.awk",
-       .script = embedded::gawk_worker},
+       .script = embedded::gawk_worker,
+       .last_words = gawk_last_words},
       {.name = "gforth",
        .extensions = {"fs", "fth", "4th"},
        .interpreters = {"gforth-fast", "gforth"},
