@@ -25,87 +25,11 @@ SOURCE = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(SOURCE / "tests")]
 
 from runtime_api import RuntimeApi  # noqa: E402
+from worker_loops import LANGUAGES  # noqa: E402
 
 EVENT = b'"x"'
 HEAD = (b"request_id=8476a536-e9f4-11e8-9739-2dfe598c3fcd\ndeadline_ms=1795485600000\n"
         b"invoked_function_arn=arn:aws:lambda:us-east-1:123456789012:function:f\ncontent_type=application/json\n")
-
-# name: (extension, interpreter, how to run a program text, the tight loop, an echo handler)
-LANGUAGES = {
-    "bash": ("sh", "bash", ["-c"], """
-LC_ALL=C
-printf 'ready 0 0\\n' >&4
-while read -r kind head body <&3; do
-  IFS= read -r -N "$head" fields <&3; IFS= read -r -N "$body" event <&3
-  printf 'result 0 %d\\n%s' ${#event} "$event" >&4
-done""", "handler() { printf %s \"$1\"; }"),
-    "python": ("py", "python3", ["-c"], """
-import os
-os.write(4, b'ready 0 0\\n')
-while data := os.read(3, 65536):
-    line, rest = data.split(b'\\n', 1)
-    kind, head, body = line.split()
-    event = rest[int(head):]
-    os.write(4, b'result 0 %d\\n' % len(event) + event)""", "def handler(event, context): return event"),
-    "node": ("js", "node", ["-e"], """
-const fs = require('fs'); const b = Buffer.alloc(65536); fs.writeSync(4, 'ready 0 0\\n');
-for (let n; (n = fs.readSync(3, b, 0, 65536, null)) > 0;) {
-  const end = b.indexOf(10); const w = b.latin1Slice(0, end).split(' ');
-  const event = b.utf8Slice(end + 1 + Number(w[1]), n);
-  fs.writeSync(4, `result 0 ${Buffer.byteLength(event)}\\n${event}`);
-}""", "exports.handler = async (event) => event;"),
-    "ruby": ("rb", "ruby", ["-e"], """
-i = IO.for_fd(3); o = IO.for_fd(4); o.syswrite("ready 0 0\\n")
-begin
-  while (d = i.sysread(65536))
-    line, rest = d.split("\\n", 2); w = line.split(" ")
-    event = rest.byteslice(w[1].to_i..)
-    o.syswrite("result 0 #{event.bytesize}\\n#{event}")
-  end
-rescue EOFError
-end""", "def handler(event:, context:) = event"),
-    "perl": ("pl", "perl", ["-e"], """
-open(my $i, '<&=', 3); open(my $o, '>&=', 4); syswrite $o, "ready 0 0\\n";
-while (sysread $i, my $d, 65536) {
-  my ($line, $rest) = split /\\n/, $d, 2; my @w = split / /, $line;
-  my $event = substr $rest, $w[1];
-  syswrite $o, "result 0 " . length($event) . "\\n$event";
-}""", "sub handler { $_[0] } 1;"),
-    "php": ("php", "php", ["-r"], """
-$i = fopen('php://fd/3', 'rb'); $o = fopen('php://fd/4', 'wb'); stream_set_read_buffer($i, 0);
-stream_set_write_buffer($o, 0); fwrite($o, "ready 0 0\\n");
-while (($d = fread($i, 65536)) != '') {
-  [$line, $rest] = explode("\\n", $d, 2); $w = explode(' ', $line);
-  $event = substr($rest, (int) $w[1]);
-  fwrite($o, 'result 0 ' . strlen($event) . "\\n$event");
-}""", "<?php function handler($event, $context) { return $event; }"),
-    "lua": ("lua", "lua5.4", ["-e"], """
-local i, o = io.open('/dev/fd/3', 'rb'), io.open('/dev/fd/4', 'wb'); o:write('ready 0 0\\n'); o:flush()
-for line in i:lines() do
-  local h, b = line:match('(%d+) (%d+)$'); i:read(tonumber(h)); local event = i:read(tonumber(b))
-  o:write('result 0 ', #event, '\\n', event); o:flush()
-end""", "function handler(event) return event end"),
-    "tcl": ("tcl", "tclsh", None, """
-set i [open /dev/fd/3 r]; set o [open /dev/fd/4 w]
-fconfigure $i -translation binary; fconfigure $o -translation binary; puts $o "ready 0 0"; flush $o
-while {[gets $i line] >= 0} {
-  lassign $line kind head body; read $i $head; set event [read $i $body]
-  puts -nonewline $o "result 0 [string length $event]\\n$event"; flush $o
-}""", "proc handler {event context} { return $event }"),
-    "guile": ("scm", "guile", ["-c"], """
-(use-modules (ice-9 binary-ports) (ice-9 rdelim) (rnrs bytevectors))
-(define i (fdopen 3 "rb")) (define o (fdopen 4 "wb")) (setvbuf i 'block 65536) (setvbuf o 'block 65536)
-(put-bytevector o (string->utf8 "ready 0 0\\n")) (force-output o)
-(let loop ((line (read-line i)))
-  (if (not (eof-object? line))
-      (let* ((w (string-split line #\\space)))
-        (get-bytevector-n i (string->number (cadr w)))
-        (let ((event (get-bytevector-n i (string->number (caddr w)))))
-          (put-bytevector o (string->utf8 (format #f "result 0 ~a\\n" (bytevector-length event))))
-          (put-bytevector o event) (force-output o) (loop (read-line i))))))""",
-              "(define (handler event context) event)"),
-}
-
 
 def median_us(exchange, seconds):
     for _ in range(30):
@@ -131,9 +55,12 @@ def measure_loop(command, seconds):
     for descriptor in (*high, requests_read, replies_write):
         os.close(descriptor)
     try:
-        if not os.read(replies, 4096).startswith(b"ready"):
+        ready = os.read(replies, 4096)
+        if not ready.startswith(b"ready"):
             raise RuntimeError(f"{command[0]} is not ready")
         frame = b"invoke %d %d\n%s%s" % (len(HEAD), len(EVENT), HEAD, EVENT)
+        if b"line_feed=yes" in ready:
+            frame += b"\n"
 
         def exchange():
             os.write(requests, frame)
@@ -169,7 +96,7 @@ def measure_bootstrap(program, task, handler, seconds, variables=None):
             process.wait(10)
 
 
-def measure_language(name, options, scratch, base):
+def measure_language(name, options, scratch):
     extension, interpreter, run, loop, handler = LANGUAGES[name]
     path = shutil.which(interpreter)
     if not path:
@@ -178,12 +105,14 @@ def measure_language(name, options, scratch, base):
     task = scratch / name
     task.mkdir()
     (task / f"app.{extension}").write_text(handler + "\n")
-    if run is None:
-        (task / "loop").write_text(loop)
-        command = [path, str(task / "loop")]
-    else:
-        command = [path, *run, loop]
+    command = [path, *run, loop]
+    if "{file}" in run:
+        file = scratch / f"{name}-loop"
+        file.write_text(loop)
+        command = [path, *[argument.replace("{file}", str(file)) for argument in run]]
     loop_us = measure_loop(command, options.seconds)
+    # Beside each language: what else the machine does changes from one minute to the next.
+    base = measure_bootstrap([options.bin / "examples" / "hello-cpp" / "bootstrap"], scratch, "bootstrap", options.seconds)
     whole_us = measure_bootstrap([options.bin / "bootstrap"], task, "app.handler", options.seconds)
     print(f"{name:8} loop {loop_us:7.0f}   whole {whole_us:7.0f}   base {base:5.0f}   ratio {whole_us / (loop_us + base):5.2f}",
           flush=True)
@@ -222,9 +151,7 @@ def main():
     names = options.only.split(",") if options.only else list(LANGUAGES)
     scratch = Path(tempfile.mkdtemp(prefix="ogni-workers-"))
     try:
-        base_program = options.bin / "examples" / "hello-cpp" / "bootstrap"
-        base = measure_bootstrap([base_program], scratch, "bootstrap", options.seconds)
-        whole = {name: measure_language(name, options, scratch, base) for name in names}
+        whole = {name: measure_language(name, options, scratch) for name in names}
         if whole.get("bash"):
             classic = scratch / "bootstrap"
             shutil.copy(SOURCE / "bootstrap" / "default_bootstrap.sh", classic)
