@@ -182,15 +182,19 @@ function parseField(text, title) {
   }
 }
 
+// As the platform says it, whatever a handler makes of its environment.
+const FUNCTION = ['FUNCTION_VERSION', 'FUNCTION_NAME', 'FUNCTION_MEMORY_SIZE', 'LOG_GROUP_NAME', 'LOG_STREAM_NAME']
+  .map((name) => process.env['AWS_LAMBDA_' + name]);
+
 function makeContext(fields) {
   const deadline = Number(fields.deadline_ms || 0);
   return {
     callbackWaitsForEmptyEventLoop: true,
-    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
-    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
-    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    functionVersion: FUNCTION[0],
+    functionName: FUNCTION[1],
+    memoryLimitInMB: FUNCTION[2],
+    logGroupName: FUNCTION[3],
+    logStreamName: FUNCTION[4],
     clientContext: parseField(fields.client_context, 'the client context'),
     identity: parseField(fields.cognito_identity, 'the identity'),
     invokedFunctionArn: fields.invoked_function_arn,

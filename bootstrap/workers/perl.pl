@@ -79,31 +79,25 @@ sub move {
 # Makes the calling process the one that answers.
 sub claim { $owner = $$ }
 
-# A process that the handler forked and that came back here ends: the channel is not its own.
-sub check_owner { POSIX::_exit(0) if $$ != $owner }
-
 # The next request as (fields, event, kind), or nothing when there will be no more.
 sub receive {
-  check_owner();
   my $data = '';
   my $end;
-  while (($end = index $data, "\n") < 0) {
-    sysread($requests, $data, 65536, length $data) or return;
-  }
+  do { sysread($requests, $data, 65536, length $data) or return } while ($end = index $data, "\n") < 0;
   my ($kind, $head_bytes, $body_bytes) = split / /, substr($data, 0, $end);
   my $body  = $end + 1 + $head_bytes;
   my $total = $body + $body_bytes;
   while (length $data < $total) {
     sysread($requests, $data, $total - length $data, length $data) or return;
   }
-  my %fields = map { split /=/, $_, 2 } grep { /=/ } split /\n/, substr($data, $end + 1, $head_bytes);
+  my %fields = substr($data, $end + 1, $head_bytes) =~ /^([^=\n]+)=(.*)$/mg;
   return (\%fields, substr($data, $body), $kind);
 }
 
 sub reply {
   my ($kind, $head, $body) = @_;
-  check_owner();
-  my $data    = sprintf("%s %d %d\n", $kind, length $head, length $body) . $head . $body;
+  POSIX::_exit(0) if $$ != $owner;    # a process that the handler forked and that came back: the channel is not its own
+  my $data    = "$kind " . length($head) . ' ' . length($body) . "\n$head$body";
   my $written = 0;
   while ($written < length $data) {
     my $count = syswrite($replies, $data, length($data) - $written, $written) // POSIX::_exit(1);
@@ -171,7 +165,7 @@ sub is_boolean { defined $_[0] && !ref $_[0] && $_[0] =~ /^[01]\z/ }
 
 sub call {
   my ($handler, $fields, $event) = @_;
-  my $context = bless {%$fields}, 'Lambda::Context';
+  my $context = bless $fields, 'Lambda::Context';
   $event = decode($event) if ($fields->{content_type} // 'application/json') eq 'application/json';
   my $result = $handler->($event, $context);
   my $type   = $context->content_type;

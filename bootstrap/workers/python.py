@@ -11,6 +11,11 @@ _MANAGED = os.environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_python
 _REQUESTS, _REPLIES = 3, 4
 # As AWS does: up to 3.11 everything beyond ASCII is escaped in JSON, from 3.12 on it is UTF-8.
 _ESCAPE = sys.version_info < (3, 12)
+# As the platform says it, whatever a handler makes of its environment.
+_FUNCTION = tuple(
+    os.environ.get("AWS_LAMBDA_" + name)
+    for name in ("LOG_GROUP_NAME", "LOG_STREAM_NAME", "FUNCTION_NAME", "FUNCTION_MEMORY_SIZE", "FUNCTION_VERSION")
+)
 _HIGH = 900  # below the usual limit of 1024 descriptors, above what a handler closes by number
 
 
@@ -53,28 +58,29 @@ class ClientContext(_Fields):
 class CognitoIdentity(_Fields):
     _names = ("cognito_identity_id", "cognito_identity_pool_id")
 
+    def __init__(self, values):
+        self.cognito_identity_id = values.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = values.get("cognitoIdentityPoolId")
+
 
 class LambdaContext:
     """What the handler gets as its second argument."""
 
     def __init__(self, fields):
         self.aws_request_id = fields.get("request_id", "")
-        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        (
+            self.log_group_name,
+            self.log_stream_name,
+            self.function_name,
+            self.memory_limit_in_mb,
+            self.function_version,
+        ) = _FUNCTION
         self.invoked_function_arn = fields.get("invoked_function_arn")
         self.tenant_id = fields.get("tenant_id")
-        client = _parse_field(fields, "client_context", "Client Context")
-        self.client_context = None if client is None else ClientContext(client)
-        identity = _parse_field(fields, "cognito_identity", "Cognito Identity") or {}
-        self.identity = CognitoIdentity(
-            {
-                "cognito_identity_id": identity.get("cognitoIdentityId"),
-                "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
-            }
-        )
+        client = fields.get("client_context")
+        self.client_context = ClientContext(_parse_field(client, "Client Context")) if client else None
+        identity = fields.get("cognito_identity")
+        self.identity = CognitoIdentity(_parse_field(identity, "Cognito Identity") if identity else {})
         self._deadline_ms = int(fields.get("deadline_ms", 0))
 
     def get_remaining_time_in_millis(self):
@@ -88,10 +94,7 @@ class LambdaContext:
         return "LambdaContext([" + ",".join(f"{name}={getattr(self, name)}" for name in names) + "])"
 
 
-def _parse_field(fields, name, title):
-    text = fields.get(name)
-    if not text:
-        return None
+def _parse_field(text, title):
     try:
         value = json.loads(text)
         if not isinstance(value, dict):
@@ -99,6 +102,20 @@ def _parse_field(fields, name, title):
         return value
     except Exception as error:
         raise _Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {title} JSON: {error}") from None
+
+
+_from_json = json.JSONDecoder().decode
+
+
+def _parse_event(event):
+    try:
+        return _from_json(event.decode())
+    except Exception:
+        pass  # no UTF-8, or a byte order mark; or no JSON
+    try:
+        return json.loads(event)
+    except Exception as error:
+        raise _Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
 
 class _Numbers:
@@ -110,6 +127,7 @@ class _Numbers:
 
     def __init__(self):
         self._mark = None
+        self._to_json = json.JSONEncoder(default=self.default, ensure_ascii=_ESCAPE).encode
 
     def default(self, value):
         decimal = sys.modules.get("decimal")
@@ -125,7 +143,7 @@ class _Numbers:
 
     def encode(self, value):
         self._mark = None
-        text = json.dumps(value, default=self.default, ensure_ascii=_ESCAPE)
+        text = self._to_json(value)
         if self._mark is not None:
             import re
 
@@ -149,11 +167,6 @@ class _Channel:
         """Makes the calling process the one that answers."""
         self._owner = os.getpid()
 
-    def _check_owner(self):
-        """A process that the handler forked and that came back here ends: the channel is not its own."""
-        if os.getpid() != self._owner:
-            os._exit(0)
-
     @staticmethod
     def _move(descriptor):
         import fcntl
@@ -169,7 +182,6 @@ class _Channel:
 
     def receive(self):
         """The next request as (kind, fields, event), or None when there will be no more."""
-        self._check_owner()
         data = os.read(self._requests, 65536)
         if not data:
             return None
@@ -177,7 +189,8 @@ class _Channel:
             data += self._more()
         line, data = data.split(b"\n", 1)
         kind, head_bytes, body_bytes = line.split(b" ")
-        head_bytes, total = int(head_bytes), int(head_bytes) + int(body_bytes)
+        head_bytes = int(head_bytes)
+        total = head_bytes + int(body_bytes)
         if len(data) < total:
             whole = bytearray(total)
             whole[: len(data)] = data
@@ -188,8 +201,8 @@ class _Channel:
                     raise EOFError("the request ended early")
                 rest = rest[count:]
             data = whole
-        head = bytes(data[:head_bytes]).decode("utf-8", "replace")
-        return kind, dict(item.split("=", 1) for item in head.split("\n") if "=" in item), bytes(data[head_bytes:])
+        head = data[:head_bytes].decode("utf-8", "replace")
+        return kind, dict([item.split("=", 1) for item in head.split("\n") if "=" in item]), bytes(data[head_bytes:])
 
     def _more(self):
         data = os.read(self._requests, 65536)
@@ -198,10 +211,14 @@ class _Channel:
         return data
 
     def send(self, kind, head=b"", body=b""):
-        self._check_owner()
-        rest = memoryview(b"%s %d %d\n%s" % (kind, len(head), len(body), head) + body)
-        while rest:
-            rest = rest[os.write(self._replies, rest) :]
+        if os.getpid() != self._owner:  # a process that the handler forked and that came back: the channel is not its own
+            os._exit(0)
+        frame = b"%s %d %d\n%s%s" % (kind, len(head), len(body), head, body)
+        written = os.write(self._replies, frame)
+        if written < len(frame):
+            rest = memoryview(frame)[written:]
+            while rest:
+                rest = rest[os.write(self._replies, rest) :]
 
 
 class _Runtime:
@@ -265,10 +282,11 @@ class _Runtime:
                 continue
             self._request_id = fields.get("request_id", "")
             self._tenant_id = fields.get("tenant_id")
-            if fields.get("trace_id"):
-                os.environ["_X_AMZN_TRACE_ID"] = fields["trace_id"]
-            else:
-                os.environ.pop("_X_AMZN_TRACE_ID", None)
+            trace_id = fields.get("trace_id")
+            if trace_id:
+                os.environ["_X_AMZN_TRACE_ID"] = trace_id
+            elif b"_X_AMZN_TRACE_ID" in getattr(os.environ, "_data", (b"_X_AMZN_TRACE_ID",)):
+                os.environ.pop("_X_AMZN_TRACE_ID", None)  # which is slow where there is none
             try:
                 content_type, result = self._call(handler, fields, event)
             except Exception as error:
@@ -315,10 +333,7 @@ class _Runtime:
     def _call(self, handler, fields, event):
         context = LambdaContext(fields)
         if fields.get("content_type", "application/json") == "application/json":
-            try:
-                event = json.loads(event)
-            except Exception as error:
-                raise _Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+            event = _parse_event(event)
         result = handler(event, context)
         if isinstance(result, types.GeneratorType) and not _MANAGED:
             return None, (context, result)

@@ -18,6 +18,11 @@ module OgniWorker
     end
   end
 
+  # As the platform says it, whatever a handler makes of its environment.
+  FUNCTION = %w[FUNCTION_NAME FUNCTION_VERSION FUNCTION_MEMORY_SIZE LOG_GROUP_NAME LOG_STREAM_NAME].map do |name|
+    ENV["AWS_LAMBDA_#{name}"]
+  end
+
   class Context
     attr_reader :aws_request_id, :invoked_function_arn, :function_name, :function_version, :memory_limit_in_mb,
                 :log_group_name, :log_stream_name, :deadline_ms, :identity, :client_context, :tenant_id
@@ -26,11 +31,7 @@ module OgniWorker
       @aws_request_id = fields["request_id"]
       @deadline_ms = fields["deadline_ms"].to_i
       @invoked_function_arn = fields["invoked_function_arn"]
-      @function_name = ENV["AWS_LAMBDA_FUNCTION_NAME"]
-      @function_version = ENV["AWS_LAMBDA_FUNCTION_VERSION"]
-      @memory_limit_in_mb = ENV["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
-      @log_group_name = ENV["AWS_LAMBDA_LOG_GROUP_NAME"]
-      @log_stream_name = ENV["AWS_LAMBDA_LOG_STREAM_NAME"]
+      @function_name, @function_version, @memory_limit_in_mb, @log_group_name, @log_stream_name = FUNCTION
       @identity = JSON.parse(fields["cognito_identity"]) if fields["cognito_identity"]
       @client_context = JSON.parse(fields["client_context"]) if fields["client_context"]
       @tenant_id = fields["tenant_id"]
@@ -68,7 +69,6 @@ module OgniWorker
 
     # The next request as [kind, fields, event], or nil when there will be no more.
     def receive
-      check_owner
       data = @requests.sysread(65_536, @buffer)
       data << @requests.sysread(65_536) until (line_end = data.index("\n"))
       kind, head_bytes, body_bytes = data.byteslice(0, line_end).split(" ")
@@ -77,7 +77,7 @@ module OgniWorker
       total = body + body_bytes.to_i
       data << @requests.sysread(total - data.bytesize) while data.bytesize < total
       fields = {}
-      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).each_line("\n", chomp: true) do |line|
+      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).split("\n").each do |line|
         name, value = line.split("=", 2)
         fields[name] = value
       end
@@ -87,16 +87,11 @@ module OgniWorker
     end
 
     def send(kind, head, body)
-      check_owner
+      exit!(0) if Process.pid != @owner # a process that the handler forked and that came back: the channel is not its own
       @replies.syswrite_all("#{kind} #{head.bytesize} #{body.bytesize}\n".b << head.b << body.b)
     end
 
     private
-
-    # A process that the handler forked and that came back here ends: the channel is not its own.
-    def check_owner
-      exit!(0) if Process.pid != @owner
-    end
 
     def move(low, mode)
       [HIGH, 200, 10].each do |least|
