@@ -32,7 +32,8 @@
   (ogni:check-owner)
   (let ((head (string->utf8 head)))
     (put-bytevector ogni:replies
-                    (string->utf8 (format #f "~a ~a ~a\n" kind (bytevector-length head) (bytevector-length body))))
+                    (string->utf8 (string-append kind " " (number->string (bytevector-length head)) " "
+                                                 (number->string (bytevector-length body)) "\n")))
     (put-bytevector ogni:replies head)
     (put-bytevector ogni:replies body)
     (force-output ogni:replies)))
@@ -122,6 +123,13 @@
   (let ((now (gettimeofday)))
     (+ (* 1000 (car now)) (quotient (cdr now) 1000))))
 
+(define ogni:function-context
+  `((function-name . ,(getenv "AWS_LAMBDA_FUNCTION_NAME"))
+    (function-version . ,(getenv "AWS_LAMBDA_FUNCTION_VERSION"))
+    (memory-limit-in-mb . ,(getenv "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+    (log-group-name . ,(getenv "AWS_LAMBDA_LOG_GROUP_NAME"))
+    (log-stream-name . ,(getenv "AWS_LAMBDA_LOG_STREAM_NAME"))))
+
 (define (ogni:context fields)
   (define deadline-ms (string->number (or (assq-ref fields 'deadline_ms) "0")))
   `((aws-request-id . ,(assq-ref fields 'request_id))
@@ -134,11 +142,7 @@
     (tenant-id . ,(assq-ref fields 'tenant_id))
     (content-type . ,(assq-ref fields 'content_type))
     (stream . ,(lambda (type) (ogni:stream fields type)))
-    (function-name . ,(getenv "AWS_LAMBDA_FUNCTION_NAME"))
-    (function-version . ,(getenv "AWS_LAMBDA_FUNCTION_VERSION"))
-    (memory-limit-in-mb . ,(getenv "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
-    (log-group-name . ,(getenv "AWS_LAMBDA_LOG_GROUP_NAME"))
-    (log-stream-name . ,(getenv "AWS_LAMBDA_LOG_STREAM_NAME"))))
+    ,@(map (lambda (pair) (cons (car pair) (cdr pair))) ogni:function-context)))
 
 (define (ogni:bytes result)
   (cond ((bytevector? result) result)

@@ -27,17 +27,22 @@
       (sb-alien:alien-funcall (sb-alien:extern-alien "unsetenv" (function sb-alien:int sb-alien:c-string)) name)))
 
 ;;; Above what a handler closes by number, close-on-exec (1030 is F_DUPFD_CLOEXEC).
-(defun open-descriptor (descriptor &rest direction)
+(defun move-descriptor (descriptor)
   (let ((high (c-call :fcntl descriptor 1030 900)))
-    (when (>= high 0) (c-call :close descriptor))
-    (apply #'sb-sys:make-fd-stream (if (>= high 0) high descriptor)
-           :element-type '(unsigned-byte 8) :buffering :full direction)))
+    (cond ((>= high 0) (c-call :close descriptor) high)
+          (t descriptor))))
 
-(defvar *requests* (open-descriptor 3 :input t))
-(defvar *replies* (open-descriptor 4 :output t))
+(defvar *requests* (move-descriptor 3))
+(defvar *replies* (sb-sys:make-fd-stream (move-descriptor 4) :output t :element-type '(unsigned-byte 8) :buffering :full))
 
 (defun octets (text) (sb-ext:string-to-octets text :external-format :utf-8))
-(defun text (octets) (sb-ext:octets-to-string octets :external-format :utf-8))
+(defun text (octets)
+  (declare (type octets octets) (optimize speed))
+  (let ((text (make-string (length octets))))
+    (dotimes (i (length octets) text)
+      (when (> (aref octets i) 127)
+        (return (sb-ext:octets-to-string octets :external-format :utf-8)))
+      (setf (schar text i) (code-char (aref octets i))))))
 (defun environment (name) (sb-ext:posix-getenv name))
 
 ;;; A process that the handler forked and that came back here ends: the channel is not its own.
@@ -53,14 +58,42 @@
     (write-sequence body *replies*)
     (finish-output *replies*)))
 
+;;; Read without a stream, which would poll before it reads.
+(declaim (type octets *input*) (type fixnum *input-start* *input-end*))
+(defvar *input* (make-array 65536 :element-type '(unsigned-byte 8)))
+(defvar *input-start* 0)
+(defvar *input-end* 0)
+
+;;; How many octets have come into OCTETS from START on; 0 at the end.
+(defun receive-octets (octets start)
+  (declare (type octets octets) (type fixnum start))
+  (loop
+    (multiple-value-bind (count problem)
+        (sb-sys:with-pinned-objects (octets)
+          (sb-unix:unix-read *requests* (sb-sys:sap+ (sb-sys:vector-sap octets) start) (- (length octets) start)))
+      (cond (count (return count))
+            ((/= problem sb-unix:eintr) (return 0))))))
+
 (defun read-octets (count)
-  (let ((octets (make-array count :element-type '(unsigned-byte 8))))
-    (read-sequence octets *requests*)
+  (let* ((octets (make-array count :element-type '(unsigned-byte 8)))
+         (filled (min count (- *input-end* *input-start*))))
+    (replace octets *input* :start2 *input-start* :end2 (+ *input-start* filled))
+    (incf *input-start* filled)
+    (loop while (< filled count)
+          do (let ((more (receive-octets octets filled)))
+               (when (zerop more) (sb-ext:exit :code 1 :abort t))
+               (incf filled more)))
     octets))
+
+(defun read-octet ()
+  (when (= *input-start* *input-end*)
+    (setf *input-start* 0 *input-end* (receive-octets *input* 0)))
+  (when (< *input-start* *input-end*)
+    (prog1 (aref *input* *input-start*) (incf *input-start*))))
 
 (defun read-octet-line ()
   (let ((line (make-string-output-stream)))
-    (loop for octet = (read-byte *requests* nil)
+    (loop for octet = (read-octet)
           do (cond ((null octet) (return nil))
                    ((= octet 10) (return (get-output-stream-string line)))
                    (t (write-char (code-char octet) line))))))
@@ -71,13 +104,21 @@
         collect (subseq text start end)
         while end do (setf start (1+ end))))
 
+(defvar *field-names* (make-hash-table :test 'equal))
+(defun field-name (name)
+  (or (gethash name *field-names*)
+      (setf (gethash name *field-names*) (intern (substitute #\- #\_ (string-upcase name)) :keyword))))
+
 ;;; The fields of a head as a property list: "request_id=a" is :REQUEST-ID "a".
 (defun fields (head)
-  (loop for line in (split head #\Newline)
-        for equals = (position #\= line)
+  (declare (type (simple-array character (*)) head) (optimize speed))
+  (loop with start of-type fixnum = 0
+        for end = (position #\Newline head :start start)
+        while end
+        for equals = (position #\= head :start start :end end)
         when equals
-          append (list (intern (substitute #\- #\_ (string-upcase (subseq line 0 equals))) :keyword)
-                       (subseq line (1+ equals)))))
+          append (list (field-name (subseq head start equals)) (subseq head (1+ equals) end))
+        do (setf start (1+ end))))
 
 (defun one-line (text) (substitute-if #\Space (lambda (c) (find c '(#\Newline #\Return))) text))
 
@@ -201,6 +242,12 @@
     (let ((*package* (find-package :ogni-worker))) (eval *stream-code*)))
   (or *stream* (setf *stream* (make-instance 'response :fields fields :type type))))
 
+(defvar *function-name* (environment "AWS_LAMBDA_FUNCTION_NAME"))
+(defvar *function-version* (environment "AWS_LAMBDA_FUNCTION_VERSION"))
+(defvar *memory-limit-in-mb* (environment "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+(defvar *log-group-name* (environment "AWS_LAMBDA_LOG_GROUP_NAME"))
+(defvar *log-stream-name* (environment "AWS_LAMBDA_LOG_STREAM_NAME"))
+
 (defun context (fields)
   (let ((deadline-ms (parse-integer (getf fields :deadline-ms "0"))))
     (list :aws-request-id (getf fields :request-id)
@@ -213,11 +260,8 @@
           :tenant-id (getf fields :tenant-id)
           :content-type (getf fields :content-type)
           :stream (lambda (type) (response-stream fields type))
-          :function-name (environment "AWS_LAMBDA_FUNCTION_NAME")
-          :function-version (environment "AWS_LAMBDA_FUNCTION_VERSION")
-          :memory-limit-in-mb (environment "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-          :log-group-name (environment "AWS_LAMBDA_LOG_GROUP_NAME")
-          :log-stream-name (environment "AWS_LAMBDA_LOG_STREAM_NAME"))))
+          :function-name *function-name* :function-version *function-version* :memory-limit-in-mb *memory-limit-in-mb*
+          :log-group-name *log-group-name* :log-stream-name *log-stream-name*)))
 
 (defun body (result)
   (typecase result

@@ -89,21 +89,23 @@ namespace eval lambda::worker {
         return [join $lines \n]
     }
 
+    # What is the same in every context: to read a variable of the environment is slow.
+    variable function_context {}
+    foreach {name variable} {function_name FUNCTION_NAME function_version FUNCTION_VERSION
+        memory_limit_in_mb FUNCTION_MEMORY_SIZE log_group_name LOG_GROUP_NAME log_stream_name LOG_STREAM_NAME} {
+        dict set function_context $name {}
+        if {[info exists ::env(AWS_LAMBDA_$variable)]} {
+            dict set function_context $name $::env(AWS_LAMBDA_$variable)
+        }
+    }
+
     proc context {fields} {
-        global env
-        set context {}
+        variable function_context
+        set context $function_context
         foreach {name field} {aws_request_id request_id deadline_ms deadline_ms trace_id trace_id
             invoked_function_arn invoked_function_arn client_context client_context identity cognito_identity
             tenant_id tenant_id content_type content_type} {
             dict set context $name [expr {[dict exists $fields $field] ? [dict get $fields $field] : {}}]
-        }
-        foreach {name variable} {function_name NAME function_version VERSION memory_limit_in_mb MEMORY_SIZE} {
-            dict set context $name [expr {[info exists env(AWS_LAMBDA_FUNCTION_$variable)]
-                ? $env(AWS_LAMBDA_FUNCTION_$variable) : {}}]
-        }
-        foreach {name variable} {log_group_name GROUP_NAME log_stream_name STREAM_NAME} {
-            dict set context $name [expr {[info exists env(AWS_LAMBDA_LOG_$variable)]
-                ? $env(AWS_LAMBDA_LOG_$variable) : {}}]
         }
         return $context
     }
