@@ -5,7 +5,7 @@
 # in place of the iodata is a streamed response, piece by piece.
 defmodule OgniWorker do
   def main do
-    port = Port.open({:fd, 3, 4}, [:binary, :stream])
+    port = Port.open({:fd, 3, 4}, [:binary, :stream, :eof])
     {module, function} = load(port, System.get_env("_HANDLER", ""))
     send_frame(port, "ready", "", "")
     serve(port, module, function, "")

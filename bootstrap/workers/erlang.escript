@@ -10,7 +10,7 @@
 
 main(_) ->
     ok = io:setopts([{encoding, unicode}]),
-    Port = open_port({fd, 3, 4}, [binary, stream]),
+    Port = open_port({fd, 3, 4}, [binary, stream, eof]),
     {Module, Function} = load(Port, os:getenv("_HANDLER", "")),
     send(Port, "ready", "", ""),
     serve(Port, Module, Function, <<>>).

@@ -100,21 +100,18 @@ local({
     }
   }
 
-  environment_value <- function(name) Sys.getenv(name, NA_character_)
+  variables <- c("FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE", "LOG_GROUP_NAME", "LOG_STREAM_NAME")
+  function_context <- as.list(Sys.getenv(paste0("AWS_LAMBDA_", variables), NA_character_))
+  names(function_context) <- c("function_name", "function_version", "memory_limit_in_mb", "log_group_name", "log_stream_name")
 
   context_of <- function(fields) {
     deadline_ms <- as.numeric(fields$deadline_ms)
-    list(
+    c(list(
       aws_request_id = fields$request_id, deadline_ms = deadline_ms, trace_id = fields$trace_id,
       invoked_function_arn = fields$invoked_function_arn, client_context = fields$client_context,
       identity = fields$cognito_identity, tenant_id = fields$tenant_id, content_type = fields$content_type,
       stream = function(type = "application/octet-stream") stream(fields$request_id, type),
-      function_name = environment_value("AWS_LAMBDA_FUNCTION_NAME"),
-      function_version = environment_value("AWS_LAMBDA_FUNCTION_VERSION"),
-      memory_limit_in_mb = environment_value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-      log_group_name = environment_value("AWS_LAMBDA_LOG_GROUP_NAME"),
-      log_stream_name = environment_value("AWS_LAMBDA_LOG_STREAM_NAME"),
-      get_remaining_time_in_millis = function() max(0, deadline_ms - as.numeric(Sys.time()) * 1000))
+      get_remaining_time_in_millis = function() max(0, deadline_ms - as.numeric(Sys.time()) * 1000)), function_context)
   }
 
   give_up <- function(type, message, stack = character(0)) {
