@@ -17,27 +17,24 @@ endfunction
 function ogni_send (kind, head, body)
   global ogni_replies
   ogni_check_owner ();
-  if (ischar (body))
-    body = unicode2native_or_bytes (body);
-  endif
-  fwrite (ogni_replies, [uint8(sprintf ("%s %d %d\n%s", kind, numel (head), numel (body), head)), uint8(body(:).')]);
+  % Octave's strings are bytes already.
+  fputs (ogni_replies, [sprintf("%s %d %d\n", kind, numel (head), numel (body)), head, char(body(:).')]);
   fflush (ogni_replies);
 endfunction
 
-% Octave's strings are bytes already.
-function bytes = unicode2native_or_bytes (text)
-  bytes = uint8 (text(:).');
-endfunction
-
-function bytes = ogni_take (count)
+% So many bytes as a string.
+function text = ogni_take (count)
   global ogni_requests
-  bytes = zeros (1, 0, "uint8");
-  while (numel (bytes) < count)
-    more = fread (ogni_requests, count - numel (bytes), "uint8=>uint8").';
+  text = "";
+  if (count > 0)
+    text = fread (ogni_requests, count, "uint8=>char").';
+  endif
+  while (numel (text) < count)
+    more = fread (ogni_requests, count - numel (text), "uint8=>char").';
     if (isempty (more))
       exit (0);
     endif
-    bytes = [bytes, more];
+    text = [text, more];
   endwhile
 endfunction
 
@@ -111,25 +108,35 @@ function left = ogni_remaining (deadline_ms)
   left = max (0, deadline_ms - floor (time () * 1000));
 endfunction
 
-function context = ogni_context (fields)
-  names = {"request_id", "invoked_function_arn", "trace_id", "client_context", "cognito_identity", "tenant_id", "content_type"};
-  for i = 1:numel (names)
-    if (! isfield (fields, names{i}))
-      fields.(names{i}) = "";
-    endif
+% The fields of a head; those that are not there are empty.
+function fields = ogni_fields (head)
+  persistent none = struct ("request_id", "", "deadline_ms", "0", "invoked_function_arn", "", "trace_id", "",
+                            "client_context", "", "cognito_identity", "", "tenant_id", "", "content_type", "");
+  fields = none;
+  for pair = regexp (head, "([^=\n]+)=([^\n]*)\n", "tokens")
+    fields.(pair{1}{1}) = pair{1}{2};
   endfor
+endfunction
+
+function context = ogni_context (fields)
+  persistent function_context = struct (
+      "aws_request_id", "", "deadline_ms", 0, "invoked_function_arn", "", "trace_id", "", "client_context", "", "identity", "",
+      "tenant_id", "", "content_type", "", "get_remaining_time_in_millis", "", "stream", "",
+      "function_name", getenv ("AWS_LAMBDA_FUNCTION_NAME"), "function_version", getenv ("AWS_LAMBDA_FUNCTION_VERSION"),
+      "memory_limit_in_mb", getenv ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+      "log_group_name", getenv ("AWS_LAMBDA_LOG_GROUP_NAME"), "log_stream_name", getenv ("AWS_LAMBDA_LOG_STREAM_NAME"));
   deadline_ms = str2double (fields.deadline_ms);
-  context = struct ("aws_request_id", fields.request_id, "deadline_ms", deadline_ms,
-                    "invoked_function_arn", fields.invoked_function_arn, "trace_id", fields.trace_id,
-                    "client_context", fields.client_context, "identity", fields.cognito_identity,
-                    "tenant_id", fields.tenant_id, "content_type", fields.content_type,
-                    "get_remaining_time_in_millis", @() ogni_remaining (deadline_ms),
-                    "stream", @(type) ogni_stream (fields.request_id, type),
-                    "function_name", getenv ("AWS_LAMBDA_FUNCTION_NAME"),
-                    "function_version", getenv ("AWS_LAMBDA_FUNCTION_VERSION"),
-                    "memory_limit_in_mb", getenv ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-                    "log_group_name", getenv ("AWS_LAMBDA_LOG_GROUP_NAME"),
-                    "log_stream_name", getenv ("AWS_LAMBDA_LOG_STREAM_NAME"));
+  context = function_context;
+  context.aws_request_id = fields.request_id;
+  context.deadline_ms = deadline_ms;
+  context.invoked_function_arn = fields.invoked_function_arn;
+  context.trace_id = fields.trace_id;
+  context.client_context = fields.client_context;
+  context.identity = fields.cognito_identity;
+  context.tenant_id = fields.tenant_id;
+  context.content_type = fields.content_type;
+  context.get_remaining_time_in_millis = @() ogni_remaining (deadline_ms);
+  context.stream = @(type) ogni_stream (fields.request_id, type);
 endfunction
 
 function head = ogni_type_head (type)
@@ -170,24 +177,26 @@ function ogni_write (id, piece)
 endfunction
 
 function ogni_serve_one (fields, event)
-  global ogni_handler ogni_running ogni_streaming
+  global ogni_handler ogni_outputs ogni_running ogni_streaming
   ogni_running = fields.request_id;
-  if (isfield (fields, "trace_id"))
-    setenv ("_X_AMZN_TRACE_ID", fields.trace_id);
-  else
+  if (isempty (fields.trace_id))
     unsetenv ("_X_AMZN_TRACE_ID");
+  else
+    setenv ("_X_AMZN_TRACE_ID", fields.trace_id);
   endif
-  if (! isfield (fields, "content_type") || strcmp (fields.content_type, "application/json"))
-    event = char (event);
+  if (! isempty (fields.content_type) && ! strcmp (fields.content_type, "application/json"))
+    event = uint8 (event);
   endif
   head = "";
   try
     context = ogni_context (fields);
     type = "";
-    try_two = nargout (ogni_handler);
-    if (try_two > 1 || try_two < -1)
+    if (isempty (ogni_outputs))
+      ogni_outputs = nargout (ogni_handler);
+    endif
+    if (ogni_outputs > 1 || ogni_outputs < -1)
       [result, type] = feval (ogni_handler, event, context);
-    elseif (try_two == 0)
+    elseif (ogni_outputs == 0)
       feval (ogni_handler, event, context);
       result = "";
     else
@@ -226,20 +235,14 @@ function ogni_serve ()
   global ogni_requests
   while (ischar (line = fgetl (ogni_requests)))
     sizes = sscanf (line, "%*s %d %d");
-    fields = struct ();
-    for pair = strsplit (char (ogni_take (sizes(1))), "\n")
-      equals = find (pair{1} == "=", 1);
-      if (! isempty (equals))
-        fields.(pair{1}(1:equals-1)) = pair{1}(equals+1:end);
-      endif
-    endfor
+    fields = ogni_fields (ogni_take (sizes(1)));
     ogni_serve_one (fields, ogni_take (sizes(2)));
     fflush (stdout);
   endwhile
 endfunction
 
 more off
-global ogni_requests ogni_replies ogni_handler ogni_owner ogni_running ogni_streaming
+global ogni_requests ogni_replies ogni_handler ogni_outputs ogni_owner ogni_running ogni_streaming
 ogni_owner = getpid ();
 ogni_streaming = [];
 ogni_paths = argv ();

@@ -47,9 +47,9 @@ sub check-owner { nqp::getpid() == $owner or exit 0 }
 sub send-frame(Str $kind, Str $head = '', Blob $body = Blob.new) {
     check-owner;
     my $head-bytes = $head.encode;
-    my Buf $frame .= new: "$kind { $head-bytes.elems } { $body.elems }\n".encode;
-    $frame.append: $head-bytes;
-    $frame.append: $body;
+    my $frame = Buf.new("$kind { $head-bytes.elems } { $body.elems }\n".encode);
+    $frame.append($head-bytes);
+    $frame.append($body);
     $replies.write: $frame;
 }
 
@@ -63,26 +63,25 @@ sub more(--> Bool) {
 
 # The next request as (fields, event), or Nil when there will be no more.
 sub receive-request {
-    my Int $end = 0;
-    loop {
-        return Nil if $end >= $data.elems && !more;
-        last if $data[$end] == 10;
-        ++$end;
+    my $line;
+    my $end;
+    until ($end = ($line = $data.subbuf(0, 64).decode('latin-1')).index("\n")).defined {
+        return Nil unless more;
     }
-    my (Any, $head-bytes, $body-bytes) = $data.subbuf(0, $end).decode('latin-1').split(' ');
+    my @words = $line.substr(0, $end).split(' ');
     my $head = $end + 1;
-    my $body = $head + $head-bytes;
-    my $total = $body + $body-bytes;
+    my $body = $head + @words[1];
+    my $total = $body + @words[2];
     while $data.elems < $total {
         return Nil unless more;
     }
     my %fields;
     for $data.subbuf($head, $body - $head).decode('utf8-c8').split("\n") -> $line {
-        my ($name, $value) = $line.split('=', 2);
-        %fields{$name} = $value if $value.defined;
+        my $equals = $line.index('=');
+        %fields{$line.substr(0, $equals)} = $line.substr($equals + 1) if $equals;
     }
-    my $event = $data.subbuf($body, $body-bytes.Int);
-    $data = Buf.new: $data.subbuf($total);
+    my $event = $data.subbuf($body, $total - $body);
+    $data = $data.elems > $total ?? Buf.new($data.subbuf($total)) !! Buf.new;
     (%fields, $event)
 }
 
