@@ -233,8 +233,8 @@ Worker::Outcome Worker::malformed() {
 void Worker::end(Patience patience) {
   if (process_ <= 0) return;
   siginfo_t info = {};
-  // One that has only closed its descriptors is on its way out by its own status.
-  for (int tries = patience == Patience::kSome ? 10 : 0; tries > 0; --tries) {
+  // One that has only closed its descriptors is on its way out by its own status, which takes long on a busy machine.
+  for (int tries = patience == Patience::kSome ? 100 : 0; tries > 0; --tries) {
     if (::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0) {
       break;
     }
