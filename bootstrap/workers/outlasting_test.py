@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import unittest
 
 from workers_test import LANGUAGES, Bootstrap
@@ -150,9 +151,11 @@ class Bash(Case):
         own = self.start("""
             handler() {
               sleep 600 &
+              echo $! >>"$TMPDIR/left"
               cat
               printf ' %s %s' "$1" "$((++count))"
             }""")
+        self.addCleanup(lambda: [os.kill(int(pid), signal.SIGKILL) for pid in (own.directory / "left").read_text().split()])
         for count in range(1, 8):
             event = json.dumps("x" * 10 ** (count % 5))
             self.assertEqual(own.text(event.encode()), f"{event} {event} {count}", own.log())
