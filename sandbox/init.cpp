@@ -107,11 +107,12 @@ Result<Begin> receive_begin() {
   return begin;
 }
 
-Result<void> join_cgroup() {
-  for (const int tasks : kTasks) {
-    // Fails with EBADF where there is none to join by this way.
-    if (::write(tasks, "0", 1) != 1 && errno != EBADF) return failure(Error::from_errno("join cgroup"));
-    ::close(tasks);
+// Of those that were not given the numbers are anybody's: what has come over the lifeline may be there.
+Result<void> join_cgroup(const InitDescriptors& given) {
+  for (std::size_t i = 0; i < kTasks.size(); ++i) {
+    if (given.tasks[i] < 0) continue;
+    if (::write(kTasks[i], "0", 1) != 1) return failure(Error::from_errno("join cgroup"));
+    ::close(kTasks[i]);
   }
   return {};
 }
@@ -141,10 +142,10 @@ Result<Furniture> receive_trees() {
 }
 
 // All that does not depend on the function.
-Result<Listener> set_up_namespaces() {
+Result<Listener> set_up_namespaces(const InitDescriptors& given) {
   auto begin = receive_begin();
   if (!begin) return failure(std::move(begin).error());
-  if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
+  if (auto ok = join_cgroup(given); !ok) return failure(std::move(ok).error());
   // Only now, so that the cgroup joined is the root of what can be seen.
   if (::unshare(CLONE_NEWCGROUP) != 0) return failure(Error::from_errno("unshare cgroup namespace"));
   if (auto ok = become_user(kEnvironmentUid, kEnvironmentGid); !ok) return failure(std::move(ok).error());
@@ -175,9 +176,9 @@ Result<void> furnish() {
   return drop_privileges();
 }
 
-Result<Listener> set_up_process(const ProcessIds& ids) {
+Result<Listener> set_up_process(const InitDescriptors& given, const ProcessIds& ids) {
   if (auto begin = receive_begin(); !begin) return failure(std::move(begin).error());
-  if (auto ok = join_cgroup(); !ok) return failure(std::move(ok).error());
+  if (auto ok = join_cgroup(given); !ok) return failure(std::move(ok).error());
   if (ids.uid != 0) {
     if (auto ok = become_user(ids.uid, ids.gid); !ok) return failure(std::move(ok).error());
   }
@@ -390,7 +391,7 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
               const SystemCallFilter& filter) {
   ::prctl(PR_SET_NAME, "ogni-init", 0, 0, 0);
   if (auto arranged = arrange_descriptors(descriptors); !arranged) ::_exit(1);
-  auto listener = strength == Strength::kNamespace ? set_up_namespaces() : set_up_process(ids);
+  auto listener = strength == Strength::kNamespace ? set_up_namespaces(descriptors) : set_up_process(descriptors, ids);
   auto children = watch_children();
   if (!listener || !children) {
     const Error& error = !listener ? listener.error() : children.error();
