@@ -69,7 +69,7 @@ class Scaling(ServiceTest):
 
 
 class Limit(ServiceTest):
-    flags = ("--concurrency", "2")
+    flags = ("--concurrency", "2", "--reuse-grace", "10000")  # a busy machine's runtimes are slow to come back
 
     def test_the_third_at_once_is_told_to_come_back(self):
         self.service.deploy("limited", SLEEPER, Timeout=30)
