@@ -316,7 +316,7 @@ final class OgniWorker {
     private static ClassLoader compile(Path source, Path root, List<URL> path) throws Exception {
         var compiler = javax.tools.ToolProvider.getSystemJavaCompiler();
         if (compiler == null) throw new Fault("Runtime.InvalidEntrypoint", "this Java has no compiler for " + source);
-        Path output = Files.createTempDirectory("ogni-java-");
+        Path output = Files.createTempDirectory(Path.of(variable("TMPDIR", System.getProperty("java.io.tmpdir"))), "ogni-java-");
         var messages = new StringWriter();
         List<String> options = List.of("-d", output.toString(), "-g", "-encoding", "UTF-8", "-sourcepath", root.toString(), "-cp",
             String.join(":", path.stream().map(URL::getPath).toList()));
