@@ -55,7 +55,8 @@ gid_t BlankEnvironments::gid_of(std::uint32_t slot) const {
 }
 
 // What there is to be undone after an error is the caller's.
-Result<void> BlankEnvironments::fill(BlankEnvironment& blank, std::uint32_t slot) {
+Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
+  const std::uint32_t slot = blank.slot;
   const bool walled = options_.strength == Strength::kNamespace;
   auto control = socket_pair();
   if (!control) return failure(std::move(control).error());
@@ -95,14 +96,14 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, std::uint32_t slot
   blank.log = std::move(log->read);
   if (walled) {
     if (auto mapped = map_environment_ids(blank.init.pid, uid_of(slot), gid_of(slot)); !mapped) return mapped;
-    auto root = mounts_->take_root();
-    if (!root) return failure(std::move(root).error());
-    return send_begin(blank.lifeline.get(), *root, options_.shared_memory_bytes);
+    auto tree = mounts_->take_root(root);
+    if (!tree) return failure(std::move(tree).error());
+    return send_begin(blank.lifeline.get(), *tree, options_.shared_memory_bytes);
   }
   return send_begin(blank.lifeline.get());
 }
 
-Result<BlankEnvironment> BlankEnvironments::make() {
+Result<BlankEnvironment> BlankEnvironments::make(int root) {
   BlankEnvironment blank;
   if (free_slots_.empty()) {
     blank.slot = next_slot_++;
@@ -110,7 +111,7 @@ Result<BlankEnvironment> BlankEnvironments::make() {
     blank.slot = free_slots_.back();
     free_slots_.pop_back();
   }
-  if (auto filled = fill(blank, blank.slot); !filled) {
+  if (auto filled = fill(blank, root); !filled) {
     discard(std::move(blank));
     return failure(std::move(filled).error());
   }

@@ -57,6 +57,8 @@ class [[nodiscard]] BlankEnvironments {
   // One that was kept and lives, with or without what leads to the way out as it is wanted; or a new one, without. Errors
   // name the step.
   [[nodiscard]] Result<BlankEnvironment> take(bool with_way_out);
+  // A new one, with the host's files or with those below `root` (borrowed). Errors name the step.
+  [[nodiscard]] Result<BlankEnvironment> make(int root = -1);
   // Keeps one that was taken, and is still blank.
   void keep(BlankEnvironment blank) { kept_.push_back(std::move(blank)); }
   // Ends one that nobody has got yet, and waits until it is gone.
@@ -77,8 +79,7 @@ class [[nodiscard]] BlankEnvironments {
   };
   uid_t uid_of(std::uint32_t slot) const;
   gid_t gid_of(std::uint32_t slot) const;
-  Result<BlankEnvironment> make();
-  Result<void> fill(BlankEnvironment& blank, std::uint32_t slot);
+  Result<void> fill(BlankEnvironment& blank, int root);
 
   Options options_;
   SystemCallFilter filter_;

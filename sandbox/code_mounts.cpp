@@ -20,6 +20,7 @@ constexpr auto kAttributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_
 // The launcher has no use for the host's /sys in here.
 constexpr const char* kPlace = "/sys";
 constexpr const char* kEmpty = "/sys/empty";
+constexpr const char* kSkeleton = "/sys/skeleton";
 constexpr std::size_t kKeptMax = 64;
 
 std::string name_of(std::uint64_t place) { return std::string(kPlace) + "/" + std::to_string(place); }
@@ -54,7 +55,7 @@ Result<Fd> bind(int directory) {
 
 }  // namespace
 
-Result<CodeMounts> CodeMounts::create() {
+Result<CodeMounts> CodeMounts::create(SharedMemory shared_memory) {
   const std::array options = {FileSystemOption{"mode", "0700"}, FileSystemOption{"size", "1m"}};
   auto tmpfs = make_file_system("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   if (!tmpfs) return failure(std::move(tmpfs).error());
@@ -62,25 +63,48 @@ Result<CodeMounts> CodeMounts::create() {
     return failure(std::move(attached).error());
   }
   if (::mkdir(kEmpty, 0755) != 0) return failure(Error::from_errno("mkdir"));
-  return CodeMounts();
+  return CodeMounts(shared_memory);
 }
 
 Result<Fd> CodeMounts::copy(const Kept& kept) const {
-  return clone_tree(AT_FDCWD, name_of(kept.place), Depth::kTopOnly);
+  return clone_tree(AT_FDCWD, name_of(kept.place), kept.kind == Kind::kRoot ? Depth::kRecursive : Depth::kTopOnly);
 }
 
-Result<void> CodeMounts::keep(Key key, std::vector<Fd> directories) {
+// Not before somebody needs it: no start, and no cold start on the host's files, pays for it.
+Result<void> CodeMounts::have_skeleton() {
+  if (has_skeleton_) return {};
+  if (::mkdir(kSkeleton, 0755) != 0 && errno != EEXIST) return failure(Error::from_errno("mkdir"));
+  auto skeleton = open_file(kSkeleton, O_RDONLY | O_DIRECTORY);
+  if (!skeleton) return failure(std::move(skeleton).error());
+  if (auto made = make_skeleton(skeleton->get(), shared_memory_); !made) return made;
+  has_skeleton_ = true;
+  return {};
+}
+
+Result<void> CodeMounts::keep(Kind kind, Key key, std::vector<Fd> directories) {
   std::string lower;
+  if (kind == Kind::kRoot) {
+    if (auto there = have_skeleton(); !there) return there;
+    lower = std::string(kSkeleton) + ":";
+  }
   for (const Fd& directory : directories) lower += "/proc/self/fd/" + std::to_string(directory.get()) + ":";
   const std::array options = {FileSystemOption{"source", "code"}, FileSystemOption{"lowerdir", lower + kEmpty}};
   auto overlay = make_file_system("overlay", options, kAttributes);
   if (!overlay) return failure(std::move(overlay).error());
-  Kept kept{.key = std::move(key), .directories = std::move(directories), .place = ++places_};
+  Kept kept{.kind = kind, .key = std::move(key), .directories = std::move(directories), .place = ++places_};
   const std::string name = name_of(kept.place);
   if (::mkdir(name.c_str(), 0700) != 0) return failure(Error::from_errno("mkdir"));
   if (auto attached = attach_tree(overlay->get(), AT_FDCWD, name); !attached) {
     ::rmdir(name.c_str());
     return attached;
+  }
+  if (kind == Kind::kRoot) {
+    auto bound = bind_devices(overlay->get());
+    if (!bound) {
+      ::umount2(name.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+      ::rmdir(name.c_str());
+      return bound;
+    }
   }
   if (kept_.size() >= kKeptMax) drop(std::ranges::min_element(kept_, {}, &Kept::used));
   kept_.push_back(std::move(kept));
@@ -111,32 +135,42 @@ void CodeMounts::drop_deleted() {
   }
 }
 
-Result<Fd> CodeMounts::take(std::span<const int> directories) {
+Result<CodeMounts::Kept*> CodeMounts::find_or_keep(Kind kind, std::span<const int> directories) {
   Key key;
   for (const int directory : directories) {
     struct stat status{};
     if (::fstat(directory, &status) != 0) return failure(Error::from_errno("fstat"));
     key.emplace_back(status.st_dev, status.st_ino);
   }
-  auto found = std::ranges::find(kept_, key, &Kept::key);
+  auto found = std::ranges::find_if(kept_, [&](const Kept& kept) { return kept.kind == kind && kept.key == key; });
   if (found == kept_.end()) {
     drop_deleted();
     std::vector<Fd> opened;
     for (const int directory : directories) {
       auto again = reopen(directory);
-      if (!again) return again;
+      if (!again) return failure(std::move(again).error());
       opened.push_back(std::move(*again));
     }
-    auto single = directories.size() == 1 ? bind(opened.front().get()) : Result<Fd>(Fd());
-    if (!single) return single;
-    if (auto kept = keep(std::move(key), std::move(opened)); !kept) {
-      if (*single) return single;
-      return failure(std::move(kept).error().within("merge layers"));
-    }
+    if (auto kept = keep(kind, std::move(key), std::move(opened)); !kept) return failure(std::move(kept).error());
     found = std::prev(kept_.end());
   }
   found->used = ++uses_;
-  return copy(*found);
+  return &*found;
+}
+
+Result<Fd> CodeMounts::take(std::span<const int> directories) {
+  auto kept = find_or_keep(Kind::kCode, directories);
+  if (kept) return copy(**kept);
+  if (directories.size() != 1) return failure(std::move(kept).error().within("merge layers"));
+  auto again = reopen(directories.front());
+  if (!again) return again;
+  return bind(again->get());
+}
+
+Result<Fd> CodeMounts::take_root(int directory) {
+  auto kept = find_or_keep(Kind::kRoot, std::span(&directory, 1));
+  if (!kept) return failure(std::move(kept).error());
+  return copy(**kept);
 }
 
 }  // namespace ogni::sandbox

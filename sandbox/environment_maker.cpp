@@ -53,6 +53,11 @@ bool reap(const Fd& process) {
   return result != 0 ? errno != EINTR : information.si_pid != 0;
 }
 
+// Descriptors of a request that come before those of its layers.
+std::size_t places_before_layers(const wire::MakeEnvironment& request) {
+  return (request.has_root ? 1U : 0U) + (request.has_task ? 1U : 0U) + (request.has_runtime ? 1U : 0U);
+}
+
 std::uint64_t tmp_bytes_of(const wire::MakeEnvironment& request) {
   return request.tmp_bytes != 0 ? request.tmp_bytes : kTmpBytesDefault;
 }
@@ -119,7 +124,7 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   auto filter = compile_system_call_filter();
   if (!filter) return failure(std::move(filter).error());
   blanks_.use(std::move(*filter));
-  auto mounts = MountNamespaces::create(options_.shared_memory_bytes != 0);
+  auto mounts = MountNamespaces::create(options_.shared_memory_bytes != 0 ? SharedMemory::kPlace : SharedMemory::kNone);
   if (!mounts) return failure(std::move(mounts).error());
   mounts_ = std::make_unique<MountNamespaces>(std::move(*mounts));
   blanks_.use(*mounts_);
@@ -150,9 +155,11 @@ Result<void> EnvironmentMaker::check(const wire::MakeEnvironment& request, std::
   if (request.strength != options_.strength) {
     return failure(ErrorCode::kInvalidArgument, "this launcher makes environments of another strength");
   }
-  const std::size_t codes = (request.has_task ? 1U : 0U) + (request.has_runtime ? 1U : 0U);
-  if (descriptors != codes + request.layers) {
+  if (descriptors != places_before_layers(request) + request.layers) {
     return failure(ErrorCode::kInvalidArgument, "descriptors are missing, or too many");
+  }
+  if (request.has_root && request.strength == Strength::kProcess) {
+    return failure(ErrorCode::kInvalidArgument, "a process of the host has the host's files");
   }
   if (request.memory_bytes > kBytesMax || request.tmp_bytes > kBytesMax) {
     return failure(ErrorCode::kInvalidArgument, "more memory than there is");
@@ -223,10 +230,10 @@ Result<void> EnvironmentMaker::furnish(BlankEnvironment& blank, const Waiting& a
   }
   if (!mounts_) return {};
   CodeDirectories code;
-  const std::size_t codes = (request.has_task ? 1U : 0U) + (request.has_runtime ? 1U : 0U);
-  if (request.has_task) code.task = asked.descriptors[0].get();
-  if (request.has_runtime) code.runtime = asked.descriptors[codes - 1].get();
-  code.layers = std::span(asked.descriptors).subspan(codes);
+  std::size_t next = request.has_root ? 1 : 0;
+  if (request.has_task) code.task = asked.descriptors[next++].get();
+  if (request.has_runtime) code.runtime = asked.descriptors[next++].get();
+  code.layers = std::span(asked.descriptors).subspan(next);
   code.name_servers = request.egress;
   if (request.egress) {
     way_out_wanted_ = true;
@@ -267,7 +274,8 @@ Result<void> EnvironmentMaker::connect(BlankEnvironment& blank) {
 }
 
 Result<EnvironmentMaker::Made> EnvironmentMaker::make(const Waiting& asked, std::optional<TmpDisk> disk) {
-  auto blank = blanks_.take(asked.request.egress);
+  auto blank =
+      asked.request.has_root ? blanks_.make(asked.descriptors.front().get()) : blanks_.take(asked.request.egress);
   auto furnished = blank ? furnish(*blank, asked, disk) : failure(blank.error());
   if (!furnished) {
     Error error = blank ? last_words(*blank, std::move(furnished).error()) : std::move(furnished).error();

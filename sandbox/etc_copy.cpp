@@ -115,12 +115,16 @@ Result<void> copy_path(Copier& copier, int host, int etc, std::string_view path)
 
 }  // namespace
 
-Result<void> fill_etc(int etc) {
+Result<void> write_made_up_etc(int etc) {
   for (const MadeUpFile& made_up : kMadeUpEtc) {
     auto file = open_at(etc, std::string(made_up.name), O_CREAT | O_EXCL | O_WRONLY, 0644);
     if (!file) return failure(std::move(file).error());
     if (auto written = write_all(file->get(), made_up.content); !written) return written;
   }
+  return {};
+}
+
+Result<void> copy_host_etc(int etc) {
   const auto host = open_file("/etc", O_RDONLY | O_DIRECTORY);
   if (!host) return {};
   Copier copier;

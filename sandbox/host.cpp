@@ -55,7 +55,7 @@ Result<void> own_mounts() {
   if (!is_root()) {
     if (auto entered = enter_user_namespace(); !entered) return entered;
   }
-  auto mounts = MountNamespaces::create(false);
+  auto mounts = MountNamespaces::create(SharedMemory::kNone);
   if (!mounts) return failure(std::move(mounts).error());
   return {};
 }

@@ -148,6 +148,10 @@ Result<void> Launcher::request(const EnvironmentSpec& spec) {
       .layers = static_cast<std::uint32_t>(spec.layers.size()),
   };
   std::vector<int> descriptors;
+  if (spec.root >= 0) {
+    request.has_root = true;
+    descriptors.push_back(spec.root);
+  }
   if (spec.task >= 0) {
     request.has_task = true;
     descriptors.push_back(spec.task);

@@ -41,6 +41,7 @@ struct EnvironmentSpec {
   std::uint64_t processor_share = 0;
   std::uint64_t processor_limit = 0;
   bool egress = false;      // kNamespace only: a way out to other hosts (way_out.h)
+  int root = -1;            // kNamespace only: the files of its root, which never change; -1 = the host's /usr
   int task = -1;            // becomes /var/task
   std::vector<int> layers;  // merged into /opt in this order: later ones win
   int runtime = -1;         // becomes /var/runtime; -1 = empty

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <functional>
 #include <thread>
 
@@ -166,6 +167,38 @@ TEST_P(LauncherStrengthTest, RefusesRequestsThatAreOffAndGoesOn) {
   refuse(ErrorCode::kConflict);
 
   EXPECT_TRUE(make(*launcher_, spec(code)));
+}
+
+// Its only program is the launcher's own, which is static: it says how it is started, and ends.
+TEST_P(LauncherStrengthTest, RunsAProgramOnARootOfItsOwn) {
+  std::filesystem::path programs = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
+  if (const char* named = std::getenv("OGNI_BIN_DIR")) programs = named;
+  CodeDirectory code, plain, hostile;
+  code.program("bootstrap", programs / "ogni-launcher");
+  plain.file("usr/share/file", "x", 0644);
+  std::filesystem::create_symlink("/proc", std::filesystem::path(hostile.path()) / "var");
+  std::filesystem::create_symlink("../../../../etc", std::filesystem::path(hostile.path()) / "etc");
+  hostile.file("tmp", "", 0644).file("dev", "", 0644).file("proc", "", 0644);
+  for (const CodeDirectory* root : {&plain, &hostile, &plain}) {
+    EnvironmentSpec on = spec(code);
+    on.root = root->descriptor();
+    if (!is_namespace()) {
+      ASSERT_TRUE(launcher_->request(on));
+      auto reply = wait_reply(*launcher_);
+      ASSERT_TRUE(reply) << reply.error().message();
+      EXPECT_EQ(reply->environment.error().code(), ErrorCode::kInvalidArgument);
+      continue;
+    }
+    auto made = make(*launcher_, on);
+    ASSERT_TRUE(made) << made.error().message();
+    auto ran = run(*made->environment, bootstrap(code));
+    ASSERT_TRUE(ran) << ran.error().message();
+    EXPECT_EQ(ran->log, "ogni-launcher is started by `ogni serve`.\n");
+    // The host's bash is not there.
+    auto again = run(*made->environment, {.candidates = {"/usr/bin/bash"}, .arguments = {}, .variables = {}});
+    ASSERT_TRUE(again && std::holds_alternative<StartFailed>(again->event));
+    EXPECT_EQ(std::get<StartFailed>(again->event).step, StartFailed::Step::kNoProgram);
+  }
 }
 
 TEST(Launcher, RefusesCodeThatIsNoDirectory) {

@@ -52,10 +52,10 @@ Result<void> become_lean_root() {
 
 }  // namespace
 
-Result<MountNamespaces> MountNamespaces::create(bool shared_memory) {
+Result<MountNamespaces> MountNamespaces::create(SharedMemory shared_memory) {
   auto host = unshare_mounts(MS_SLAVE);
   if (!host) return failure(std::move(host).error());
-  auto code_mounts = CodeMounts::create();
+  auto code_mounts = CodeMounts::create(shared_memory);
   if (!code_mounts) return failure(std::move(code_mounts).error().within("code mounts"));
   auto template_root = unshare_mounts(MS_PRIVATE);
   if (!template_root) return failure(std::move(template_root).error());
@@ -78,7 +78,13 @@ Fd take_name_servers() {
   return {};
 }
 
-Result<Fd> MountNamespaces::take_root_and_stray() {
+Result<Fd> MountNamespaces::take_root_and_stray(int files) {
+  if (files >= 0) {
+    if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
+    auto root = code_mounts_.take_root(files);
+    if (!root) return failure(std::move(root).error().within("root file system"));
+    return root;
+  }
   if (auto entered = enter(template_root_); !entered) return failure(std::move(entered).error());
   auto root = clone_template_root();
   if (!root) return failure(std::move(root).error().within("root"));
@@ -126,7 +132,7 @@ Taken MountNamespaces::return_with(Taken taken) {
   return taken;
 }
 
-Result<Fd> MountNamespaces::take_root() { return return_with(take_root_and_stray()); }
+Result<Fd> MountNamespaces::take_root(int files) { return return_with(take_root_and_stray(files)); }
 
 Result<Trees> MountNamespaces::take_trees(const CodeDirectories& code) {
   return return_with(take_trees_and_stray(code));

@@ -2,7 +2,7 @@
 //
 // A new environment starts with a copy of the mount namespace that its launcher is in, so the launcher lives in a lean
 // one with next to no mounts (an empty root, and the host's /proc, which the kernel wants to see before it lets an
-// environment mount its own). It steps into two others when it needs a tree: one that mirrors the host, for code, and
+// environment mount its own). It steps into two others when it needs a tree: one that mirrors the host, for code and roots of functions' own, and
 // one whose root is the template (template_root.h). All three belong to the launcher alone.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "sandbox/code_mounts.h"
+#include "sandbox/skeleton.h"
 
 namespace ogni::sandbox {
 
@@ -39,13 +40,13 @@ inline constexpr const char* kEmptyDirectory = "/nothing";
 
 class [[nodiscard]] MountNamespaces {
  public:
-  // Leaves the caller (single-threaded, with CAP_SYS_ADMIN) in the lean namespace. The template has a place for a
-  // /dev/shm if `shared_memory`.
-  [[nodiscard]] static Result<MountNamespaces> create(bool shared_memory);
+  // Leaves the caller (single-threaded, with CAP_SYS_ADMIN) in the lean namespace. `shared_memory` is of every root.
+  [[nodiscard]] static Result<MountNamespaces> create(SharedMemory shared_memory);
 
-  // A detached tree to be the root of one environment; and what its function has in there. The caller is in the lean
-  // namespace before and after; if the way back fails it must not go on, which `lost()` tells.
-  [[nodiscard]] Result<Fd> take_root();
+  // A detached tree to be the root of one environment, of the host's files or of those below the directory `files` (the
+  // daemon's descriptor, borrowed); and what its function has in there. The caller is in the lean namespace before and
+  // after; if the way back fails it must not go on, which `lost()` tells.
+  [[nodiscard]] Result<Fd> take_root(int files = -1);
   [[nodiscard]] Result<Trees> take_trees(const CodeDirectories& code);
   bool lost() const { return lost_; }
   // Descriptor of the mirror of the host.
@@ -57,13 +58,13 @@ class [[nodiscard]] MountNamespaces {
         code_mounts_(std::move(code_mounts)),
         template_root_(std::move(template_root)),
         lean_(std::move(lean)) {}
-  Result<Fd> take_root_and_stray();
+  Result<Fd> take_root_and_stray(int files);
   Result<Trees> take_trees_and_stray(const CodeDirectories& code);
   template <typename Taken>
   Taken return_with(Taken taken);
 
   Fd host_;
-  CodeMounts code_mounts_;  // live in host_
+  CodeMounts code_mounts_;  // they live in host_
   Fd template_root_;
   Fd lean_;
   bool lost_ = false;

@@ -23,27 +23,6 @@ namespace {
 // Where the template is made; the launcher has no use for the host's /proc meanwhile.
 constexpr const char* kWorkplace = "/proc";
 constexpr std::array kSystemDirectories = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
-constexpr std::array kDevices = {"null", "zero", "full", "random", "urandom", "tty"};
-constexpr std::array kEmptyDirectories = {"dev", "etc",      "opt",         "proc",     "tmp",    "var",
-                                          "run", "var/task", "var/runtime", "var/lang", "var/tmp"};
-struct Link {
-  const char* name;
-  const char* target;
-};
-constexpr std::array kLinks = {
-    Link{"dev/fd", "/proc/self/fd"},       Link{"dev/stdin", "/proc/self/fd/0"},  Link{"dev/stdout", "/proc/self/fd/1"},
-    Link{"dev/stderr", "/proc/self/fd/2"}, Link{"etc/mtab", "/proc/self/mounts"},
-};
-
-Result<void> make_directory(int root, const std::string& path) {
-  if (::mkdirat(root, path.c_str(), 0755) != 0) return failure(Error::from_errno("mkdir " + path));
-  return {};
-}
-
-Result<void> make_link(int root, const std::string& path, const std::string& target) {
-  if (::symlinkat(target.c_str(), root, path.c_str()) != 0) return failure(Error::from_errno("symlink " + path));
-  return {};
-}
 
 std::optional<std::string> read_link(const std::string& path) {
   std::array<char, 4096> target;
@@ -54,25 +33,13 @@ std::optional<std::string> read_link(const std::string& path) {
 
 // /usr and its like: bound where they are directories, linked where they are links.
 Result<void> bind_system_directory(int root, const std::string& name) {
-  if (auto target = read_link("/" + name)) return make_link(root, name, *target);
+  if (auto target = read_link("/" + name)) return make_link_in(root, name, *target);
   struct stat status{};
   if (::lstat(("/" + name).c_str(), &status) != 0) return {};  // lib32 and its like may be absent
   auto tree = clone_tree(AT_FDCWD, "/" + name, Depth::kRecursive);
   if (!tree) return failure(std::move(tree).error());
-  if (auto made = make_directory(root, name); !made) return made;
+  if (auto made = make_directory_in(root, name); !made) return made;
   return attach_tree(tree->get(), root, name);
-}
-
-// The template is sealed by now, without devices; these few are let in again.
-Result<void> bind_devices(int root) {
-  for (const char* name : kDevices) {
-    auto tree = clone_tree(AT_FDCWD, std::string("/dev/") + name, Depth::kTopOnly);
-    if (!tree) return failure(std::move(tree).error());
-    const auto attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    if (auto sealed = seal_tree(tree->get(), attributes, Depth::kTopOnly); !sealed) return sealed;
-    if (auto attached = attach_tree(tree->get(), root, std::string("dev/") + name); !attached) return attached;
-  }
-  return {};
 }
 
 // On Amazon Linux sh is bash, and runtimes in shell depend on it. bash covers the link sh itself, so that whatever the
@@ -108,7 +75,7 @@ Result<void> let_there_be_english(int root) {
   auto upper = make_file_system("tmpfs", options, 0);
   if (!upper) return failure(std::move(upper).error());
   if (auto attached = attach_tree(upper->get(), root, "tmp"); !attached) return attached;
-  auto linked = make_link(root, "tmp/en_US.utf8", "C.utf8");
+  auto linked = make_link_in(root, "tmp/en_US.utf8", "C.utf8");
   if (linked) {
     const std::array layers = {FileSystemOption{"source", "locale"},
                                FileSystemOption{"lowerdir", "tmp:/usr/lib/locale"}};
@@ -118,30 +85,21 @@ Result<void> let_there_be_english(int root) {
   return linked;
 }
 
-Result<void> fill(int root) {
-  for (const char* name : kEmptyDirectories) {
-    if (auto made = make_directory(root, name); !made) return made;
-  }
+Result<void> fill(int root, SharedMemory shared_memory) {
+  if (auto made = make_skeleton(root, shared_memory); !made) return made;
   for (const char* name : kSystemDirectories) {
     if (auto bound = bind_system_directory(root, name); !bound) return bound;
   }
-  for (const char* name : kDevices) {
-    auto file = open_at(root, std::string("dev/") + name, O_CREAT | O_EXCL | O_WRONLY, 0644);
-    if (!file) return failure(std::move(file).error());
-  }
-  for (const Link& link : kLinks) {
-    if (auto made = make_link(root, link.name, link.target); !made) return made;
-  }
   auto etc = open_at(root, "etc", O_RDONLY | O_DIRECTORY);
   if (!etc) return failure(std::move(etc).error());
-  if (auto filled = fill_etc(etc->get()); !filled) return filled;
+  if (auto filled = copy_host_etc(etc->get()); !filled) return filled;
   if (auto english = let_there_be_english(root); !english) return english;
   return let_sh_be_bash(root);
 }
 
 }  // namespace
 
-Result<void> become_template_root(bool shared_memory) {
+Result<void> become_template_root(SharedMemory shared_memory) {
   const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64m"}};
   auto tmpfs = make_file_system("tmpfs", options, 0);
   if (!tmpfs) return failure(std::move(tmpfs).error());
@@ -149,10 +107,7 @@ Result<void> become_template_root(bool shared_memory) {
   if (::chdir(kWorkplace) != 0) return failure(Error::from_errno("chdir to the template"));
   auto root = open_file(".", O_RDONLY | O_DIRECTORY);
   if (!root) return failure(std::move(root).error());
-  if (auto filled = fill(root->get()); !filled) return filled;
-  if (shared_memory) {
-    if (auto made = make_directory(root->get(), "dev/shm"); !made) return made;
-  }
+  if (auto filled = fill(root->get(), shared_memory); !filled) return filled;
   const auto attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   if (auto sealed = seal_tree(root->get(), attributes, Depth::kRecursive); !sealed) {
     return failure(std::move(sealed).error().within("seal the template"));

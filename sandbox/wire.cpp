@@ -133,6 +133,7 @@ std::string encode(const MakeEnvironment& request) {
       .number(request.tmp_bytes)
       .number(request.processor_share)
       .number(request.processor_limit)
+      .number(request.has_root)
       .number(request.has_task)
       .number(request.has_runtime)
       .number(request.egress)
@@ -150,6 +151,7 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
   request.tmp_bytes = reader.number();
   request.processor_share = reader.number_up_to(kProcessorsMax);
   request.processor_limit = reader.number_up_to(kProcessorsMax);
+  request.has_root = reader.flag();
   request.has_task = reader.flag();
   request.has_runtime = reader.flag();
   request.egress = reader.flag();

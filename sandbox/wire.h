@@ -24,7 +24,7 @@ inline constexpr std::size_t kControlBytesMax =
 inline constexpr std::size_t kLayersMax = 12;   // AWS allows 5
 inline constexpr std::size_t kTextsMax = 4096;  // arguments, variables, candidates: each
 
-// Daemon to launcher. Descriptors: task if has_task, runtime if has_runtime, then the layers.
+// Daemon to launcher. Descriptors: root if has_root, task if has_task, runtime if has_runtime, then the layers.
 struct MakeEnvironment {
   std::uint64_t id = 0;
   Strength strength = Strength::kNamespace;
@@ -32,6 +32,7 @@ struct MakeEnvironment {
   std::uint64_t tmp_bytes = 0;
   std::uint64_t processor_share = 0;
   std::uint64_t processor_limit = 0;
+  bool has_root = false;
   bool has_task = false;
   bool has_runtime = false;
   bool egress = false;
