@@ -22,6 +22,31 @@ std::string to_hex(const Sha256& digest) {
   return to_hex(std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
 }
 
+struct Sha256Stream::State {
+  struct Free {
+    void operator()(EVP_MD_CTX* owned) const { ::EVP_MD_CTX_free(owned); }
+  };
+  std::unique_ptr<EVP_MD_CTX, Free> context{::EVP_MD_CTX_new()};
+};
+
+Sha256Stream::Sha256Stream() : state_(std::make_unique<State>()) {
+  if (!state_->context || ::EVP_DigestInit_ex(state_->context.get(), ::EVP_sha256(), nullptr) != 1) std::abort();
+}
+Sha256Stream::Sha256Stream(Sha256Stream&&) noexcept = default;
+Sha256Stream& Sha256Stream::operator=(Sha256Stream&&) noexcept = default;
+Sha256Stream::~Sha256Stream() = default;
+
+void Sha256Stream::add(std::string_view bytes) {
+  if (::EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) != 1) std::abort();
+}
+
+Sha256 Sha256Stream::finish() {
+  Sha256 digest;
+  unsigned int size = 0;
+  if (::EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size) != 1 || size != digest.size()) std::abort();
+  return digest;
+}
+
 std::string to_base64(std::string_view bytes) {
   std::string text;
   text.resize((bytes.size() + 2) / 3 * 4 + 1);

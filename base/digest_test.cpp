@@ -9,6 +9,12 @@ TEST(Digest, KnowsTheStandardsExample) {  // FIPS 180-2, appendix B.1
   EXPECT_EQ(to_hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(Digest, IsTheSameInPieces) {
+  Sha256Stream stream;
+  for (const char* piece : {"a", "", "bc"}) stream.add(piece);
+  EXPECT_EQ(to_hex(stream.finish()), to_hex(sha256("abc")));
+}
+
 TEST(Base64, ReadsWhatItWrites) {
   std::string bytes;
   for (int i = 0; i < 300; ++i) {

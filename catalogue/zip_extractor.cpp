@@ -3,7 +3,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "base/text.h"
 #include "catalogue/entry_path.h"
 #include "catalogue/tree.h"
+#include "catalogue/utf8_locale.h"
 
 namespace ogni::catalogue {
 
@@ -30,24 +30,6 @@ struct FreeArchive {
   void operator()(archive* reader) const { ::archive_read_free(reader); }
 };
 using Reader = std::unique_ptr<archive, FreeArchive>;
-
-// libarchive converts names that a zip marks as UTF-8 to the thread's locale, and drops what that cannot
-// express. The locale is made once and never changes.
-class Utf8Locale {
- public:
-  Utf8Locale() {
-    static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
-    if (utf8 != locale_t{}) before_ = ::uselocale(utf8);
-  }
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
-  ~Utf8Locale() {
-    if (before_ != locale_t{}) ::uselocale(before_);
-  }
-
- private:
-  locale_t before_{};
-};
 
 auto refuse(std::string message) { return failure(ErrorCode::kInvalidArgument, std::move(message)); }
 
