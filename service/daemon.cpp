@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "base/digest.h"
@@ -23,6 +24,7 @@
 #include "base/system.h"
 #include "catalogue/catalogue.h"
 #include "catalogue/code_store.h"
+#include "catalogue/root_store.h"
 #include "protocol/limits.h"
 #include "sandbox/launcher.h"
 #include "service/api/api.h"
@@ -33,6 +35,7 @@
 #include "service/logs/log_routes.h"
 #include "service/logs/log_store.h"
 #include "service/programs.h"
+#include "service/roots.h"
 #include "service/workers.h"
 
 namespace ogni::service {
@@ -76,6 +79,7 @@ struct Ground {
   Fd temporary;
   Fd logs;
   Fd listener;
+  Fd root;  // directory of functions' root, where one was named by its path
   sandbox::Strength strength = sandbox::Strength::kNamespace;
   std::optional<sandbox::Launcher> launcher;
 };
@@ -110,6 +114,42 @@ Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& p
     options.process_gid = identity.gid;
   }
   return sandbox::Launcher::start(options);
+}
+
+// The directory that functions are to have as their root. It must not show them what the service keeps, or the host whole.
+Result<Fd> open_root_directory(const std::string& path, const std::string& data) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const std::string root = fs::canonical(path, error).string();
+  if (error) return failure(ErrorCode::kNotFound, "--rootfs " + path + ": " + error.message());
+  const std::string own = fs::canonical(data, error).string();
+  if (error) return failure(ErrorCode::kIo, "find the data directory: " + error.message());
+  const auto is_within = [](const std::string& inner, const std::string& outer) {
+    return (inner + "/").starts_with(outer == "/" ? outer : outer + "/");
+  };
+  if (root == "/" || is_within(own, root) || is_within(root, own)) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "--rootfs " + path + ": functions would see what this host, or this service, keeps for itself");
+  }
+  auto directory = open_file(root, O_PATH | O_DIRECTORY);
+  if (!directory) return failure(std::move(directory).error().within("--rootfs"));
+  return directory;
+}
+
+// Errors: kNotFound, with what there is.
+Result<void> check_root_name(const catalogue::RootStore& roots, const std::string& name) {
+  auto held = roots.hold(name);
+  if (held) return {};
+  if (held.error().code() != ErrorCode::kNotFound) return failure(std::move(held).error().within("--rootfs " + name));
+  std::string words;
+  if (auto infos = roots.list()) {
+    for (const auto& info : *infos) words += (words.empty() ? "" : ", ") + info.name;
+  }
+  return failure(ErrorCode::kNotFound, "--rootfs: no root file system is called " + name +
+                                           ": import it with ogni rootfs "
+                                           "import " +
+                                           name + " SOURCE (" +
+                                           (words.empty() ? "none is there" : "there are: " + words) + ")");
 }
 
 // All that needs root, where we are root; afterwards we are an ordinary user.
@@ -173,6 +213,18 @@ Result<Ground> prepare(const Settings& settings) {
                          "); leave it at loopback, or choose --isolation process, which has no walls");
     }
   }
+  if (!settings.rootfs.empty() && settings.rootfs != catalogue::kHostRoot) {
+    if (ground.strength == sandbox::Strength::kProcess) {
+      return failure(ErrorCode::kUnavailable,
+                     "--rootfs: functions that are processes of this host have the host's files; it needs --isolation "
+                     "namespace");
+    }
+    if (settings.rootfs.front() == '/') {
+      auto root = open_root_directory(settings.rootfs, *path);
+      if (!root) return failure(std::move(root).error());
+      ground.root = std::move(*root);
+    }
+  }
   if (auto became = become(*identity); !became) return failure(std::move(became).error());
   return ground;
 }
@@ -191,13 +243,15 @@ std::string processor_policy(sandbox::ProcessorWay way, bool has_quota) {
 }
 
 // Zips that nothing refers to any more are removed.
-asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code, Fleet& fleet,
-                                 Workers& workers) {
+asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code,
+                                 catalogue::RootStore& roots, Fleet& fleet, Workers& workers) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(kCleanCodeEvery);
     auto [error] = co_await timer.async_wait(kUse);
     if (error) co_return;
+    auto swept = co_await workers.on_pool([&roots] { return roots.sweep(); });
+    if (!swept) spdlog::warn("removed root file systems are still there: {}", swept.error().message());
     auto in_use = co_await workers.on_catalogue([&catalogue] { return catalogue.code_in_use(); });
     if (!in_use) continue;
     for (auto& digest : fleet.code_in_use()) in_use->push_back(std::move(digest));
@@ -250,6 +304,23 @@ int run_daemon(const Settings& settings) {
     std::fprintf(stderr, "ogni serve: %s\n", code.error().message().c_str());
     return 1;
   }
+  auto root_store = catalogue::RootStore::open(ground->data.get());
+  if (!root_store) {
+    std::fprintf(stderr, "ogni serve: %s\n", root_store.error().message().c_str());
+    return 1;
+  }
+  if (!settings.rootfs.empty() && settings.rootfs != catalogue::kHostRoot && !ground->root) {
+    if (auto known = check_root_name(*root_store, settings.rootfs); !known) {
+      std::fprintf(stderr, "ogni serve: %s\n", known.error().message().c_str());
+      return 1;
+    }
+  }
+  if (auto swept = root_store->sweep(); !swept) {
+    spdlog::warn("removed root file systems are still there: {}", swept.error().message());
+  }
+  Roots roots(*root_store, {.name = settings.rootfs,
+                            .directory = std::move(ground->root),
+                            .has_namespaces = ground->strength == sandbox::Strength::kNamespace});
   auto catalogue = catalogue::Catalogue::open(ground->data.get());
   if (!catalogue) {
     std::fprintf(stderr, "ogni serve: %s\n", catalogue.error().message().c_str());
@@ -289,7 +360,7 @@ int run_daemon(const Settings& settings) {
   options.temporary_directory = std::move(ground->temporary);
   const std::string processor_time = processor_policy(ground->launcher->processor_way(), settings.processor_quota);
   const std::vector<std::string> weaker = ground->launcher->weaker();
-  Fleet fleet(context, std::move(*ground->launcher), **code, logs, std::move(options));
+  Fleet fleet(context, std::move(*ground->launcher), **code, roots, logs, std::move(options));
   fleet.start([&] {
     status = 1;
     context.stop();
@@ -313,6 +384,7 @@ int run_daemon(const Settings& settings) {
           {.home = {.account = settings.account, .region = settings.region},
            .activation_delay = settings.activation_delay,
            .allow_nearest_python = settings.allow_nearest_python,
+           .roots = &roots,
            .concurrency_max = settings.concurrency_max});
   api.add_routes(router);
   add_log_routes(router, logs);
@@ -342,7 +414,7 @@ int run_daemon(const Settings& settings) {
       if (!again) context.stop();  // asked twice: at once
     });
   });
-  asio::co_spawn(context, clean_code(**catalogue, **code, fleet, workers), asio::detached);
+  asio::co_spawn(context, clean_code(**catalogue, **code, *root_store, fleet, workers), asio::detached);
 
   spdlog::info("isolation: {}{}", sandbox::to_string(ground->strength),
                settings.isolation ? "" : " (auto: the strongest that works here)");

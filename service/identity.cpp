@@ -93,16 +93,31 @@ Result<void> give(int directory, const std::string& name, const Identity& identi
   return {};
 }
 
-}  // namespace
-
-Result<Fd> open_data_directory(const std::string& path, const Identity& identity) {
+Result<Fd> open_or_make(const std::string& path, bool& made) {
   std::error_code error;
   const auto parent = std::filesystem::path(path).parent_path();
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
   if (error) return failure(ErrorCode::kIo, "make " + parent.string() + ": " + error.message());
-  const bool made = ::mkdir(path.c_str(), 0700) == 0;
+  made = ::mkdir(path.c_str(), 0700) == 0;
   if (!made && errno != EEXIST) return failure(Error::from_errno("make " + path));
-  auto directory = open_file(path, O_RDONLY | O_DIRECTORY);
+  return open_file(path, O_RDONLY | O_DIRECTORY);
+}
+
+// Somebody's directory (--data /home) must not become ours by a slip.
+Result<void> adopt(int directory, const std::string& path, const Identity& identity, bool made) {
+  std::error_code error;
+  if (!made && !std::filesystem::is_empty(path, error)) {
+    return failure(ErrorCode::kInvalidArgument,
+                   path + " is not empty and does not belong to the service's user: name another directory");
+  }
+  return give(directory, path, identity);
+}
+
+}  // namespace
+
+Result<Fd> open_data_directory(const std::string& path, const Identity& identity) {
+  bool made = false;
+  auto directory = open_or_make(path, made);
   if (!directory) return directory;
   if (::flock(directory->get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
@@ -112,14 +127,28 @@ Result<Fd> open_data_directory(const std::string& path, const Identity& identity
   struct stat status{};
   if (::fstat(directory->get(), &status) != 0) return failure(Error::from_errno("stat " + path));
   if (made || (identity.must_change && status.st_uid != identity.uid)) {
-    // Somebody's directory (--data /home) must not become ours by a slip.
-    if (!made && !std::filesystem::is_empty(path, error)) {
-      return failure(ErrorCode::kInvalidArgument,
-                     path + " is not empty and does not belong to the service's user: name another directory");
-    }
-    if (auto given = give(directory->get(), path, identity); !given) return failure(std::move(given).error());
+    if (auto given = adopt(directory->get(), path, identity, made); !given) return failure(std::move(given).error());
   }
   return directory;
+}
+
+Result<SharedData> share_data_directory(const std::string& path, const std::string& user) {
+  bool made = false;
+  auto directory = open_or_make(path, made);
+  if (!directory) return failure(std::move(directory).error());
+  struct stat status{};
+  if (::fstat(directory->get(), &status) != 0) return failure(Error::from_errno("stat " + path));
+  const bool is_root = ::geteuid() == 0;
+  if (is_root && status.st_uid != 0) {
+    return SharedData{.directory = std::move(*directory),
+                      .owner = {.uid = status.st_uid, .gid = status.st_gid, .must_change = true}};
+  }
+  auto identity = choose_identity(user);
+  if (!identity) return failure(std::move(identity).error());
+  if (made || is_root) {
+    if (auto given = adopt(directory->get(), path, *identity, made); !given) return failure(std::move(given).error());
+  }
+  return SharedData{.directory = std::move(*directory), .owner = *identity};
 }
 
 Result<Fd> open_subdirectory(int parent, const std::string& name, const Identity& identity) {

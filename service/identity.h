@@ -36,6 +36,15 @@ inline constexpr uid_t kFallbackUid = 0x4F46'0000;
 // lock lasts as long as the descriptor. Errors: kConflict when another daemon has it; kIo.
 [[nodiscard]] Result<Fd> open_data_directory(const std::string& path, const Identity& identity);
 
+// For who works on the data beside a service that may run, which has the lock.
+struct SharedData {
+  Fd directory;
+  Identity owner;  // whom to become before touching it
+};
+// The data directory and whose it is; made, and given to whom a service with this --user would run as, if need be. Errors:
+// kInvalidArgument for a directory of root's that is not empty; kIo.
+[[nodiscard]] Result<SharedData> share_data_directory(const std::string& path, const std::string& user);
+
 // A directory below `parent`, made if need be and given to the identity.
 [[nodiscard]] Result<Fd> open_subdirectory(int parent, const std::string& name, const Identity& identity);
 

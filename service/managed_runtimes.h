@@ -15,6 +15,10 @@ namespace ogni::service {
 // or java, whichever version that is: a program's version cannot be had without running it. `usr` is "/usr" but in tests.
 [[nodiscard]] std::string managed_interpreter(std::string_view runtime, const std::string& usr = "/usr");
 
+// The same in a root file system that is not this host's, by its directory: the path as its functions see it. Looked for in
+// /var/lang/bin (AWS's own images), /usr/local/bin and /usr/bin; a link of the root leads within the root.
+[[nodiscard]] std::string managed_interpreter_within(int root, std::string_view runtime);
+
 // What to look for to make it available, in words: "/usr/bin/node".
 [[nodiscard]] std::string managed_interpreter_words(std::string_view runtime);
 

@@ -1,11 +1,14 @@
 #include "service/managed_runtimes.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "base/fd.h"
 
 namespace ogni::service {
 namespace {
@@ -59,6 +62,32 @@ TEST_F(ManagedRuntimes, TakeTheHostsOwnWhereTheirVersionIsNotThere) {
   EXPECT_EQ(managed_interpreter("java21", usr_), java21);
   EXPECT_EQ(managed_interpreter("java21.al2023", usr_), java21);
   EXPECT_EQ(managed_interpreter("java17", usr_), java);
+}
+
+TEST_F(ManagedRuntimes, OfARootAreFoundWithinIt) {
+  const auto provide = [this](const std::string& path) {
+    std::filesystem::permissions(install(path), std::filesystem::perms(0755));
+  };
+  const Fd root(::open(usr_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  EXPECT_EQ(managed_interpreter_within(root.get(), "python3.13"), "");
+  install("usr/bin/python3.13");  // its owner's alone
+  EXPECT_EQ(managed_interpreter_within(root.get(), "python3.13"), "");
+  provide("usr/bin/python3.13");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "python3.13"), "/usr/bin/python3.13");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "python3.12"), "");
+  provide("usr/local/bin/python3.13");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "python3.13"), "/usr/local/bin/python3.13");
+  provide("var/lang/bin/python3.13");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "python3.13"), "/var/lang/bin/python3.13");
+  provide("usr/lib/jvm/java-21-amazon-corretto/bin/java");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "java21"), "/usr/lib/jvm/java-21-amazon-corretto/bin/java");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "java17"), "");
+  // A link of the root leads within it, wherever it says it leads.
+  provide("etc/alternatives/node");
+  std::filesystem::create_symlink("/etc/alternatives/node", usr_ + "/usr/bin/node");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "nodejs22.x"), "/usr/bin/node");
+  std::filesystem::create_symlink("/bin/sh", usr_ + "/usr/bin/ruby");
+  EXPECT_EQ(managed_interpreter_within(root.get(), "ruby3.3"), "");
 }
 
 TEST_F(ManagedRuntimes, AreNamed) {

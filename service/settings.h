@@ -35,6 +35,8 @@ struct Settings {
   // What functions reach besides their own loopback: nothing; other hosts if tagged ogni:network=egress; or other hosts
   // unless tagged ogni:network=loopback.
   Network network = Network::kLoopback;
+  // Files of functions' root: empty = the host's /usr; a name that `ogni rootfs import` has stored; an absolute path.
+  std::string rootfs;
   bool processor_quota = false;                   // 1,769 MB of memory are one processor, as AWS has it, and no more
   std::chrono::milliseconds activation_delay{0};  // how long a new or changed function stays Pending or InProgress
   std::size_t connections_max = 1024;             // of clients, at once

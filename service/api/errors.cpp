@@ -26,6 +26,7 @@ constexpr std::array kRows{
     Row{ErrorType::kCodeSigningConfigNotFound, "CodeSigningConfigNotFoundException", 404, Body::kTypeAndUpper},
     Row{ErrorType::kInvalidParameterValue, "InvalidParameterValueException", 400, Body::kTypeAndLower},
     Row{ErrorType::kInvalidRequestContent, "InvalidRequestContentException", 400, Body::kTypeAndLower},
+    Row{ErrorType::kInvalidRuntime, "InvalidRuntimeException", 502, Body::kTypeAndUpper},
     Row{ErrorType::kNotImplemented, "NotImplementedException", 501, Body::kTypeAndLower},
     Row{ErrorType::kPreconditionFailed, "PreconditionFailedException", 412, Body::kTypeAndLower},
     Row{ErrorType::kRequestEntityTooLarge, "RequestEntityTooLargeException", 413, Body::kLowerOnly},

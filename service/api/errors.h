@@ -15,6 +15,7 @@ enum class ErrorType {
   kCodeSigningConfigNotFound,
   kInvalidParameterValue,
   kInvalidRequestContent,
+  kInvalidRuntime,
   kNotImplemented,
   kPreconditionFailed,
   kRequestEntityTooLarge,

@@ -9,6 +9,7 @@
 #include "protocol/limits.h"
 #include "service/api/model.h"
 #include "service/api/runtimes.h"
+#include "service/roots.h"
 
 namespace ogni::service {
 namespace {
@@ -177,9 +178,21 @@ void keep_inert(const json::object& request, catalogue::FunctionSettings& settin
   settings.inert_json = json::serialize(inert);
 }
 
+ApiResult<RootPointer> root_of(const json::object& request, const ApiSettings& settings,
+                               std::map<std::string, std::string> tags) {
+  if (settings.roots == nullptr) return RootPointer();
+  if (const json::value* given = find_member(request, "Tags"); given != nullptr) {
+    for (const auto& tag : given->get_object()) tags[std::string(tag.key())] = std::string(tag.value().get_string());
+  }
+  auto root = settings.roots->find(tags);
+  if (!root) return refuse(ErrorType::kInvalidParameterValue, root.error().message());
+  return std::move(*root);
+}
+
 }  // namespace
 
-ApiResult<void> check_request(const json::object& request, const ApiSettings& settings) {
+ApiResult<void> check_request(const json::object& request, const ApiSettings& settings,
+                              const std::map<std::string, std::string>& tags) {
   for (const std::string_view name : kNotBuilt) {
     if (find_member(request, name) != nullptr) {
       return refuse(ErrorType::kNotImplemented, std::string(name) + " is not implemented by Ogni yet.");
@@ -199,13 +212,15 @@ ApiResult<void> check_request(const json::object& request, const ApiSettings& se
                   "Ogni runs functions of PackageType Zip; it has no container images.");
   }
   if (find_member(request, "Runtime") != nullptr) {
-    if (auto checked = check_runtime(string_member(request, "Runtime"), settings); !checked) return checked;
+    auto root = root_of(request, settings, tags);
+    if (!root) return refuse(std::move(root.error()));
+    if (auto checked = check_runtime(string_member(request, "Runtime"), settings, *root); !checked) return checked;
   }
   if (string_member(request, "Handler").find('\0') != std::string_view::npos) {
     return refuse(ErrorType::kInvalidParameterValue, "The handler holds a NUL character.");
   }
-  if (const json::value* tags = find_member(request, "Tags");
-      tags != nullptr && tags->get_object().size() > limits::kTagsMax) {
+  if (const json::value* given = find_member(request, "Tags");
+      given != nullptr && given->get_object().size() > limits::kTagsMax) {
     return refuse(ErrorType::kInvalidParameterValue, "Number of tags exceeds resource tag limit.");
   }
   return check_environment(request);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <map>
+#include <string>
 
 #include "catalogue/catalogue.h"
 #include "catalogue/model.h"
@@ -11,8 +13,10 @@
 namespace ogni::service {
 
 // Whether this service can do what a validated request asks for, before anything is looked up: members that are not
-// built yet (kNotImplemented), packages and code sources it does not have, runtimes, environment variables.
-[[nodiscard]] ApiResult<void> check_request(const boost::json::object& request, const ApiSettings& settings);
+// built yet (kNotImplemented), packages and code sources it does not have, runtimes, environment variables. `tags` are
+// those that the function has, of which the request may bring others.
+[[nodiscard]] ApiResult<void> check_request(const boost::json::object& request, const ApiSettings& settings,
+                                            const std::map<std::string, std::string>& tags = {});
 
 // Sets what a validated and checked request gives; the rest stays. Layers are not touched.
 void apply_settings(const boost::json::object& request, catalogue::FunctionSettings& settings);

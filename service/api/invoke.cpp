@@ -68,8 +68,8 @@ ApiResult<Wish> read_headers(const http::Request& request) {
   return wish;
 }
 
-ApiResult<void> check_refusal(InvokeRefusal refusal) {
-  switch (refusal) {
+ApiResult<void> check_refusal(const InvokeAnswer& answer) {
+  switch (answer.refusal) {
     case InvokeRefusal::kNone:
       return {};
     case InvokeRefusal::kConcurrencyLimit:
@@ -78,6 +78,8 @@ ApiResult<void> check_refusal(InvokeRefusal refusal) {
                              .reason = "ConcurrentInvocationLimitExceeded"});
     case InvokeRefusal::kServiceFailed:
       return refuse(ErrorType::kService, "The service could not run the function.");
+    case InvokeRefusal::kNoRuntime:
+      return refuse(ErrorType::kInvalidRuntime, answer.payload);
     case InvokeRefusal::kServiceUnavailable:
       return refuse(ErrorType::kServiceUnavailable, "The service is shutting down.");
   }
@@ -134,7 +136,7 @@ asio::awaitable<Api::Answer> Api::invoke(http::Request& request, std::string& re
                      .trace_header = std::move(trace),
                      .wants_log_tail = wish->log_tail};
   InvokeAnswer answer = co_await parts_.invoker.invoke(std::move(call));
-  if (auto refused = check_refusal(answer.refusal); !refused) co_return refuse(std::move(refused.error()));
+  if (auto refused = check_refusal(answer); !refused) co_return refuse(std::move(refused.error()));
 
   http::Response response(200, "application/json", std::move(answer.payload));
   response.add_header("x-amzn-RequestId", request_id);

@@ -37,7 +37,7 @@ std::vector<std::string> installed_pythons() {
 
 }  // namespace
 
-ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings) {
+ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings, const RootPointer& root) {
   if (!is_in(runtime, kRuntimes)) {
     std::string message = "Value " + printable(runtime) +
                           " at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [";
@@ -55,6 +55,11 @@ ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& setti
                       "supported runtime while creating or updating functions.");
   }
   if (runtime.starts_with("provided.")) return {};
+  if (root && is_managed_runtime(runtime)) {
+    auto interpreter = Roots::interpreter(root, std::string(runtime));
+    if (!interpreter) return refuse(ErrorType::kInvalidParameterValue, interpreter.error().message());
+    return {};
+  }
   const std::vector<std::string> pythons = installed_pythons();
   if (runtime.starts_with(kPython)) {
     if (is_installed(runtime) || (settings.allow_nearest_python && !pythons.empty())) return {};

@@ -7,6 +7,7 @@
 
 #include "service/api/errors.h"
 #include "service/api/settings.h"
+#include "service/roots.h"
 
 namespace ogni::service {
 
@@ -25,6 +26,8 @@ inline constexpr std::string_view kRuntimes[] = {
 // Accepts custom runtimes, python3.N where /usr/bin/python3.N is (or any, with allow_nearest_python), and nodejsN.x,
 // rubyN.N and javaN where this host has the language (managed_runtimes.h): interpreters come from /usr only. Errors: kInvalidParameterValue with AWS's words for unknown and retired runtimes, and naming
 // what this host has for the others.
-[[nodiscard]] ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings);
+// A function on a root of its own takes them from there.
+[[nodiscard]] ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings,
+                                            const RootPointer& root = {});
 
 }  // namespace ogni::service

@@ -5,6 +5,7 @@
 #include "service/api/api.h"
 #include "service/api/shapes.h"
 #include "service/http/url.h"
+#include "service/roots.h"
 
 namespace ogni::service {
 namespace {
@@ -59,6 +60,11 @@ asio::awaitable<Api::Answer> Api::tag_resource(http::Request& request) {
   Tags given;
   for (const auto& tag : body->at("Tags").get_object()) {
     given[std::string(tag.key())] = std::string(tag.value().get_string());
+  }
+  if (settings_.roots != nullptr && given.contains(std::string(kRootTag))) {
+    if (auto root = settings_.roots->find(given); !root) {
+      co_return refuse(ErrorType::kInvalidParameterValue, root.error().message());
+    }
   }
   co_return co_await change_tags(*target, [given = std::move(given)](Tags& tags) {
     for (const auto& [key, value] : given) tags[key] = value;

@@ -92,7 +92,11 @@ asio::awaitable<Api::Answer> Api::update_function_configuration(http::Request& r
   auto body = co_await read_body(request, shapes::kUpdateFunctionConfiguration);
   if (!body) co_return refuse(std::move(body.error()));
   if (auto checked = check_updatable(*target, settings_.home); !checked) co_return refuse(std::move(checked.error()));
-  if (auto checked = check_request(*body, settings_); !checked) co_return refuse(std::move(checked.error()));
+  Tags tags;
+  if (settings_.roots != nullptr && find_member(*body, "Runtime") != nullptr) {
+    if (const auto known = co_await find_function(*target)) tags = known->latest->tags;
+  }
+  if (auto checked = check_request(*body, settings_, tags); !checked) co_return refuse(std::move(checked.error()));
 
   auto refusal = std::make_shared<std::optional<ApiError>>();
   auto change = [name = target->name, changes = std::move(*body), home = settings_.home,

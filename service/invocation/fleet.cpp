@@ -66,12 +66,13 @@ std::string trace_for_caller(std::string_view trace) {
 
 }  // namespace
 
-Fleet::Fleet(asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, LogStore& logs,
-             Options options)
+Fleet::Fleet(asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, Roots& roots,
+             LogStore& logs, Options options)
     : context_(context),
       launcher_(std::move(launcher)),
       launcher_watch_(context, launcher_.descriptor()),
       code_(code),
+      roots_(roots),
       logs_(logs),
       options_(std::move(options)),
       dispatcher_(options_.limits),
@@ -347,6 +348,7 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
   if (options_.processor_quota) spec.processor_limit = spec.processor_share;
   spec.egress = options_.strength == sandbox::Strength::kNamespace && may_leave(*living.function);
   spec.task = task->get();
+  if (auto ready = use_root(living, spec); !ready) return ready;
   if (is_managed_runtime(settings.runtime)) spec.runtime = options_.runtime_directory.get();
   if (options_.strength == sandbox::Strength::kProcess) {
     if (auto ready = use_host_paths(id, living, spec); !ready) return ready;
@@ -360,6 +362,26 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
     layers.push_back(std::move(*tree));
   }
   return launcher_.request(spec);
+}
+
+// What is wrong here is the caller's to know.
+Result<void> Fleet::use_root(Living& living, sandbox::EnvironmentSpec& spec) {
+  std::string& problem = versions_[key(living.version)].problem;
+  auto root = roots_.find(living.function->tags);
+  if (!root) {
+    problem = root.error().message();
+    return failure(std::move(root).error());
+  }
+  auto interpreter = Roots::interpreter(*root, living.function->settings.runtime);
+  problem = interpreter ? "" : interpreter.error().message();
+  if (!interpreter) return failure(std::move(interpreter).error());
+  if (!*root) return {};
+  living.root = std::move(*root);
+  spec.root = living.root->tree.get();
+  FunctionPaths paths;
+  paths.interpreter = std::move(*interpreter);
+  living.environment->use_paths(std::move(paths));
+  return {};
 }
 
 // Whether a function reaches other hosts. What it is refused is told once for each function.
@@ -464,7 +486,10 @@ void Fleet::perform(const dispatch::FailInvocation& command) {
   }
   // It never reached an environment, so nothing will finish it.
   invocations_.erase(it);
-  invocation->answer.refusal = InvokeRefusal::kServiceFailed;
+  const auto version = versions_.find(key(version_id(*invocation->request.function)));
+  const bool is_told = version != versions_.end() && !version->second.problem.empty();
+  invocation->answer.refusal = is_told ? InvokeRefusal::kNoRuntime : InvokeRefusal::kServiceFailed;
+  if (is_told) invocation->answer.payload = version->second.problem;
   release_version(version_id(*invocation->request.function));
   invocation->let_go();
 }

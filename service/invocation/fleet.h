@@ -22,6 +22,7 @@
 #include "sandbox/launcher.h"
 #include "service/invocation/execution_environment.h"
 #include "service/invocation/invoker.h"
+#include "service/roots.h"
 #include "service/settings.h"
 
 namespace ogni::service {
@@ -38,8 +39,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
     Fd temporary_directory;  // kProcess: where each environment's /tmp is made
   };
 
-  Fleet(boost::asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, LogStore& logs,
-        Options options);
+  Fleet(boost::asio::io_context& context, sandbox::Launcher launcher, catalogue::CodeStore& code, Roots& roots,
+        LogStore& logs, Options options);
   ~Fleet() override;
 
   // Begins to listen to the launcher. `launcher_lost` is called once, when it is gone: no environment is left then.
@@ -62,6 +63,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
     std::shared_ptr<const catalogue::Function> function;
     std::size_t users = 0;  // invocations and environments
     bool retired = false;
+    std::string problem;  // why its environments cannot be had, in words for the caller
   };
   using EnvironmentPointer = std::shared_ptr<ExecutionEnvironment>;
   struct Living {
@@ -69,6 +71,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
     std::shared_ptr<const catalogue::Function> function;
     dispatch::VersionId version{};
     bool is_made = false;   // the launcher has answered
+    RootPointer root;       // in use until the environment is gone
     std::string temporary;  // name below temporary_directory, to be removed
   };
 
@@ -96,6 +99,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   void send_requests();
   Result<void> request_environment(dispatch::EnvironmentId id, Living& living);
   Result<void> use_host_paths(dispatch::EnvironmentId id, Living& living, sandbox::EnvironmentSpec& spec);
+  Result<void> use_root(Living& living, sandbox::EnvironmentSpec& spec);
   void lose_all();
   void say_where_tmp_is();
   void ask_again_after_loss();
@@ -110,6 +114,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   sandbox::Launcher launcher_;
   boost::asio::posix::stream_descriptor launcher_watch_;
   catalogue::CodeStore& code_;
+  Roots& roots_;
   LogStore& logs_;
   Options options_;
   dispatch::Dispatcher dispatcher_;

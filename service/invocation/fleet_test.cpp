@@ -66,7 +66,11 @@ class FleetTest : public ::testing::TestWithParam<sandbox::Strength> {
     fleet.limits = limits_;
     fleet.runtime_directory = open_file((data_.path() / "runtime").string(), O_RDONLY | O_DIRECTORY).value();
     fleet.temporary_directory = open_file((data_.path() / "tmp").string(), O_RDONLY | O_DIRECTORY).value();
-    fleet_.emplace(context_, std::move(*launcher), *code_, *logs_, std::move(fleet));
+    root_store_.emplace(catalogue::RootStore::open(data_.open().get()).value());
+    roots_.emplace(
+        *root_store_,
+        Roots::Options{.name = {}, .directory = {}, .has_namespaces = GetParam() == sandbox::Strength::kNamespace});
+    fleet_.emplace(context_, std::move(*launcher), *code_, *roots_, *logs_, std::move(fleet));
     fleet_->start([] {});
   }
 
@@ -128,6 +132,8 @@ class FleetTest : public ::testing::TestWithParam<sandbox::Strength> {
   asio::io_context context_{1};
   std::unique_ptr<catalogue::CodeStore> code_;
   std::optional<LogStore> logs_;
+  std::optional<catalogue::RootStore> root_store_;
+  std::optional<Roots> roots_;
   std::optional<Fleet> fleet_;
   std::uint64_t instances_ = 0;
   int requests_ = 0;

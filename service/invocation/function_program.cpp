@@ -81,7 +81,7 @@ sandbox::Program make_program(const catalogue::Function& function, const Functio
   variables["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream;
   if (managed) {
     variables["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + settings.runtime;
-    variables["OGNI_INTERPRETER"] = interpreter_of(settings.runtime);
+    variables["OGNI_INTERPRETER"] = paths.interpreter.empty() ? interpreter_of(settings.runtime) : paths.interpreter;
     if (opt != "/opt") variables["OGNI_OPT"] = opt;
   }
 

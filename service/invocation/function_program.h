@@ -21,6 +21,7 @@ struct FunctionPaths {
   std::string layers_root = "/opt";
   std::string temporary = "/tmp";
   std::string runtime_api = "127.0.0.1:9001";
+  std::string interpreter;  // of a managed runtime, where it is not the host's
 };
 
 sandbox::Program make_program(const catalogue::Function& function, const FunctionPaths& paths,

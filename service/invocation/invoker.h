@@ -26,6 +26,7 @@ enum class InvokeRefusal {
   kNone,
   kConcurrencyLimit,   // 429 TooManyRequestsException, Reason ConcurrentInvocationLimitExceeded
   kServiceFailed,      // 500 ServiceException
+  kNoRuntime,          // 502 InvalidRuntimeException; the answer's payload says why
   kServiceUnavailable  // draining: 503 ServiceException
 };
 
