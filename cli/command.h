@@ -37,6 +37,7 @@ void add_list(CLI::App& app, Chosen& chosen);
 void add_delete(CLI::App& app, Chosen& chosen);
 void add_layer(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
+void add_rootfs(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 
 }  // namespace ogni::cli

@@ -20,6 +20,7 @@ namespace {
 namespace limits = protocol::limits;
 
 constexpr char kNetworkTag[] = "ogni:network";
+constexpr char kRootTag[] = "ogni:rootfs";
 
 struct DeployOptions {
   CommonOptions common;
@@ -30,6 +31,7 @@ struct DeployOptions {
   std::string role;
   std::optional<std::string> description;
   std::string network;
+  std::string rootfs;
   std::optional<int> memory_mb;
   std::optional<int> timeout_seconds;
   std::vector<std::string> environment;
@@ -110,8 +112,10 @@ Outcome<ExitCode> deploy(const DeployOptions& options) {
   if (!code->runtime.empty()) (*settings)["Runtime"] = code->runtime;
   if (!code->handler.empty()) (*settings)["Handler"] = code->handler;
 
-  if (!options.network.empty()) {
-    const json::object tags{{kNetworkTag, options.network}};
+  json::object tags;
+  if (!options.network.empty()) tags[kNetworkTag] = options.network;
+  if (!options.rootfs.empty()) tags[kRootTag] = options.rootfs;
+  if (!tags.empty()) {
     if (!*existing) {
       (*settings)["Tags"] = tags;
     } else if (auto tagged = tag_function(*service, **existing, tags); !tagged) {
@@ -160,6 +164,10 @@ void add_deploy(CLI::App& app, Chosen& chosen) {
                    "What it reaches, as tag ogni:network, if ogni serve --network lets it")
       ->check(CLI::IsMember({"egress", "loopback"}))
       ->type_name("REACH");
+  command
+      ->add_option("--rootfs", options->rootfs,
+                   "Root file system it runs on, as tag ogni:rootfs: a name of ogni rootfs list, or host")
+      ->type_name("NAME");
   command->add_option("--role", options->role, "Role ARN, for what reads it; Ogni grants nothing by it")
       ->type_name("ARN");
   command->add_option("--description", options->description, "A few words about the function");

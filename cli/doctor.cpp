@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/output.h"
+#include "cli/roots.h"
 #include "cli/service_client.h"
 #include "sandbox/host.h"
 #include "service/identity.h"
@@ -143,6 +144,22 @@ void add_isolation(std::vector<Check>& checks, json::object& report) {
   report["Isolation"] = sandbox::to_string(host.strongest);
 }
 
+Check check_roots(const std::string& data) {
+  Check check{.name = "root file systems", .is_good = true};
+  auto infos = imported_roots(data);
+  if (!infos) {
+    check.is_good = false;
+    check.words = infos.error().message;
+    return check;
+  }
+  for (const auto& info : *infos) {
+    check.words += (check.words.empty() ? "" : ", ") + printable(info.name);
+    if (!info.system.empty()) check.words += " (" + printable(info.system) + ")";
+  }
+  check.words = check.words.empty() ? "the host's; others come with ogni rootfs import" : "the host's, " + check.words;
+  return check;
+}
+
 Outcome<ExitCode> examine(const DoctorOptions& options) {
   std::vector<Check> checks;
   json::object report;
@@ -152,6 +169,7 @@ Outcome<ExitCode> examine(const DoctorOptions& options) {
   checks.push_back(check_program("bash", "for functions written as shell scripts", "bash"));
   checks.push_back(check_program("curl", "for bootstraps written as shell scripts", "curl"));
   checks.push_back(check_python());
+  checks.push_back(check_roots(options.data));
   checks.push_back(check_aws());
 
   bool can_serve = true;

@@ -34,8 +34,8 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   Chosen chosen;
-  for (const auto add :
-       {add_serve, add_deploy, add_invoke, add_logs, add_list, add_delete, add_layer, add_bench, add_doctor}) {
+  for (const auto add : {add_serve, add_deploy, add_invoke, add_logs, add_list, add_delete, add_layer, add_bench,
+                         add_rootfs, add_doctor}) {
     add(app, chosen);
   }
   try {

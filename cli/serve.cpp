@@ -3,10 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 
-#include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/serve_settings.h"
@@ -24,18 +22,6 @@ struct ServeOptions {
 
 const char* lookup(const char* name) { return std::getenv(name); }
 
-Outcome<SettingSource> config_source(const ServeOptions& options) {
-  std::string path = options.config;
-  if (const char* named = lookup("OGNI_CONFIG"); path.empty() && named != nullptr) path = named;
-  const bool is_named = !path.empty();
-  if (!is_named) path = default_config_path(::geteuid() == 0, lookup);
-  std::error_code ignored;
-  if (!is_named && (path.empty() || !std::filesystem::exists(path, ignored))) return SettingSource{};
-  auto words = words_from_toml(path);
-  if (!words) return stop(ExitCode::kUsage, words.error().message());
-  return SettingSource{.name = printable(path), .words = std::move(*words)};
-}
-
 SettingWords flag_words(const ServeOptions& options) {
   SettingWords words;
   const auto rows = setting_rows();
@@ -47,8 +33,8 @@ SettingWords flag_words(const ServeOptions& options) {
 }
 
 Outcome<ExitCode> serve(const ServeOptions& options) {
-  auto config = config_source(options);
-  if (!config) return stop(config.error());
+  auto config = config_source(options.config, ::geteuid() == 0, lookup);
+  if (!config) return stop(ExitCode::kUsage, config.error().message());
   const SettingSource sources[] = {{.name = "flag", .words = flag_words(options)},
                                    {.name = "environment", .words = words_from_environment(lookup)},
                                    std::move(*config)};

@@ -106,6 +106,15 @@ Result<void> set_network(Settings& settings, const Words& words) {
   return {};
 }
 
+Result<void> set_rootfs(Settings& settings, const Words& words) {
+  const std::string& word = words.front();
+  if (word.empty() || (word.front() != '/' && word.find('/') != std::string::npos)) {
+    return refuse(word, "a name of ogni rootfs list, host, or an absolute path");
+  }
+  settings.rootfs = word;
+  return {};
+}
+
 Result<void> set_processor(Settings& settings, const Words& words) {
   const std::string& word = words.front();
   if (word != "weight" && word != "aws") return refuse(word, "weight or aws");
@@ -178,6 +187,8 @@ constexpr auto kRows = std::to_array<SettingRow>({
      "needs "
      "nftables and, without root, pasta",
      set_network},
+    {"rootfs", kText, "NAME|DIR",
+     "Files of functions' root: host (/usr; default), a name of ogni rootfs list, or an absolute path", set_rootfs},
     {"cpu", kText, "HOW", "weight: by memory, never idle (default); aws: one processor per 1,769 MB and no more",
      set_processor},
     {"activation-delay", kNumber, "MS", "How long new and changed functions stay Pending (default 0)",
@@ -242,6 +253,18 @@ Result<Settings> merge_settings(std::span<const SettingSource> sources) {
     }
   }
   return settings;
+}
+
+Result<SettingSource> config_source(std::string path, bool is_root,
+                                    const std::function<const char*(const char*)>& lookup) {
+  if (const char* named = lookup("OGNI_CONFIG"); path.empty() && named != nullptr) path = named;
+  const bool is_named = !path.empty();
+  if (!is_named) path = default_config_path(is_root, lookup);
+  std::error_code ignored;
+  if (!is_named && (path.empty() || !std::filesystem::exists(path, ignored))) return SettingSource{};
+  auto words = words_from_toml(path);
+  if (!words) return failure(std::move(words).error());
+  return SettingSource{.name = printable(path), .words = std::move(*words)};
 }
 
 std::string default_config_path(bool is_root, const std::function<const char*(const char*)>& lookup) {

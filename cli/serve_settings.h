@@ -46,6 +46,11 @@ struct SettingSource {
 // The first source that mentions a setting wins.
 [[nodiscard]] Result<service::Settings> merge_settings(std::span<const SettingSource> sources);
 
+// The settings file: `path` if it is not empty, else OGNI_CONFIG, else the default one if it exists; else an empty source.
+// Errors: those of words_from_toml().
+[[nodiscard]] Result<SettingSource> config_source(std::string path, bool is_root,
+                                                  const std::function<const char*(const char*)>& lookup);
+
 // Where ogni.toml is looked for if nothing names one: /etc/ogni as root, else $XDG_CONFIG_HOME/ogni or ~/.config/ogni.
 // Never the working directory: whoever owns that must not configure the service. Empty if there is no home.
 std::string default_config_path(bool is_root, const std::function<const char*(const char*)>& lookup);

@@ -64,6 +64,7 @@ idle-timeout = 60
 freeze-after = 7
 cpu = "aws"
 network = "tagged"
+rootfs = "al2023"
 dev-shm = 64
 memory-overcommit = 2
 blank-environments = 0
@@ -91,6 +92,7 @@ log-level = "debug"
   EXPECT_EQ(settings->freeze_after, std::chrono::milliseconds(7));
   EXPECT_TRUE(settings->processor_quota);
   EXPECT_EQ(settings->network, service::Settings::Network::kTagged);
+  EXPECT_EQ(settings->rootfs, "al2023");
   EXPECT_EQ(settings->activation_delay, std::chrono::milliseconds(20));
   EXPECT_EQ(settings->connections_max, 9U);
   EXPECT_TRUE(settings->allow_nearest_python);
@@ -116,6 +118,7 @@ TEST(ServeSettings, WrongValuesNameTheirSourceAndSetting) {
                                                                {"freeze-after", "-1"},
                                                                {"cpu", "all"},
                                                                {"network", "all"},
+                                                               {"rootfs", "a/b"},
                                                                {"isolation", "container"},
                                                                {"account", "123"},
                                                                {"region", "nowhere"},
