@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -93,8 +94,18 @@ Result<void> send_message(int socket, std::string_view bytes, std::span<const in
 }
 
 Result<Message> receive_message(int socket, size_t bytes_max) {
+  const auto failed = []() -> Result<Message> {
+    if (errno == ECONNRESET) return failure(ErrorCode::kUnavailable, "the peer is gone");
+    return failure(Error::from_errno("receive message"));
+  };
+  // A buffer that could hold any message would be cleared, page by page, each time.
+  ssize_t size = 0;
+  do {
+    size = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return failed();
   Message received;
-  received.bytes.resize(bytes_max);
+  received.bytes.resize(std::min(bytes_max, static_cast<size_t>(size)));
   iovec part{.iov_base = received.bytes.data(), .iov_len = received.bytes.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptorsPerMessageMax)> control{};
   msghdr message{};
@@ -106,10 +117,7 @@ Result<Message> receive_message(int socket, size_t bytes_max) {
   do {
     count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
-  if (count < 0) {
-    if (errno == ECONNRESET) return failure(ErrorCode::kUnavailable, "the peer is gone");
-    return failure(Error::from_errno("receive message"));
-  }
+  if (count < 0) return failed();
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const size_t descriptors = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -39,6 +39,7 @@ struct Message {
 [[nodiscard]] Result<void> send_message(int socket, std::string_view bytes, std::span<const int> descriptors = {});
 // Errors: kUnavailable at the peer's end; kIo, with system_error() EAGAIN when nothing is there on a non-blocking
 // socket; kTooLarge when the message does not fit `bytes_max`. Received descriptors are close-on-exec.
+// For one reader at a time.
 [[nodiscard]] Result<Message> receive_message(int socket, size_t bytes_max = 256 * 1024);
 
 struct SocketPair {

@@ -95,15 +95,15 @@ def _start_cold(service, create, count, prefix):
             local.connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
         local.connection.request("POST", f"/2015-03-31/functions/{name}/invocations", b"{}")
         response = local.connection.getresponse()
-        response.read()
-        return response.status, time.monotonic() - began
+        body = response.read()
+        return response.status, body, time.monotonic() - began
 
     with concurrent.futures.ThreadPoolExecutor(RATE_CALLERS) as pool:
         answers = list(pool.map(call, names))
-    failed = sum(status != 200 for status, _ in answers)
+    failed = [f"{status} {body[:300].decode(errors='replace')}" for status, body, _ in answers if status != 200]
     if failed:
-        raise AssertionError(f"{failed} of {count} cold starts failed")
-    return sorted(when for _, when in answers)
+        raise AssertionError(f"{len(failed)} of {count} cold starts failed, the first with {failed[0]}")
+    return sorted(when for _, _, when in answers)
 
 
 def _ahead(table, mode, what, ours, others, key, better):

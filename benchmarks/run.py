@@ -261,25 +261,35 @@ def measure_sharing(table, mode, prefix, options):
         shutil.rmtree(data, ignore_errors=True)
 
 
-def measure_mode(table, mode, prefix, options):
-    programs = options.bin / "benchmarks"
-    print(f"\n{mode}")
-    if options.only != "sharing":
-        measure_runtime(table, mode, prefix, options)
-    if options.only == "runtime":
-        return
-    measure_sharing(table, mode, prefix, options)
-    if options.only == "sharing":
-        return
-    floor = {}
-    for row in run_json([*prefix, str(programs / "floor"), "--json", "--requests", str(options.requests)], 300):
-        floor[row["name"].split()[0], row["connections"], row["payload_bytes"]] = row
+def measure_warm(table, mode, prefix, options, service, floor):
+    """The way of an invocation through the service, beside the same messages without it."""
     six, six64, large = floor["six", 1, 20], floor["six", 64, 20], floor["six", 1, 1 << 20]
     table.add(mode, "floor, six messages, p50", six["p50_us"], "us")
     table.add(mode, "floor, five messages, p50", floor["five", 1, 20]["p50_us"], "us")
     table.add(mode, "floor, six messages, 64 connections", six64["rate"], "/s")
     table.add(mode, "floor, six messages, 1 MiB, p50", large["p50_us"], "us")
 
+    def load(connections, payload, requests):
+        command = [*prefix, str(options.bin / "benchmarks/invoke_load"), "--json", "--port", str(service.port)]
+        command += ["--function", "hello-cpp", "--connections", str(connections)]
+        return run_json(command + ["--payload-bytes", str(payload), "--requests", str(requests)], 300)
+
+    warm = load(1, 20, options.requests)
+    table.add(mode, "warm hello-cpp p50", warm["p50_us"], "us", six["p50_us"], "at most 1.6, toward 1.25")
+    table.add(mode, "warm hello-cpp p99", warm["p99_us"], "us", six["p99_us"])
+    many = load(64, 20, options.requests)
+    table.add(mode, "warm hello-cpp, 64 connections", many["rate"], "/s", six64["rate"], "at least 0.6, toward 0.8")
+    echo = load(1, 1 << 20, max(10, options.requests // 50))
+    table.add(mode, "1 MiB echo p50", echo["p50_us"], "us", large["p50_us"], "at most 1.5")
+    table.add(mode, "daemon memory after load", service.rss_mb(), "MB")
+
+
+def measure_service(table, mode, prefix, options):
+    programs = options.bin / "benchmarks"
+    floor = {}
+    if options.only is None:
+        for row in run_json([*prefix, str(programs / "floor"), "--json", "--requests", str(options.requests)], 300):
+            floor[row["name"].split()[0], row["connections"], row["payload_bytes"]] = row
     others = environments.measure_floor(table, mode, prefix, programs)
 
     data = pathlib.Path(tempfile.mkdtemp(prefix="ogni-bench-"))
@@ -288,45 +298,45 @@ def measure_mode(table, mode, prefix, options):
             print(f"  processor time: {service.processor_time}")
             table.add(mode, "daemon ready, empty", service.ready_ms, "ms", target="under 100")
             table.add(mode, "daemon memory, empty", service.rss_mb(), "MB", target="under 15")
-            examples = options.bin / "examples"
-            service.create("hello-cpp", zip_of({"bootstrap": (examples / "hello-cpp/bootstrap").read_bytes()}))
+            echo_zip = zip_of({"bootstrap": (options.bin / "examples/hello-cpp/bootstrap").read_bytes()})
+            service.create("hello-cpp", echo_zip)
             bash = pathlib.Path(__file__).resolve().parent.parent / "examples/hello-bash"
             files = {name: (bash / name).read_bytes() for name in ("bootstrap", "hello.sh")}
             service.create("hello-bash", zip_of(files), handler="hello.handler")
             for name in ("hello-cpp", "hello-bash"):
                 service.wait_until_ready(name)
                 service.invoke(name)
-
-            def load(connections, payload, requests):
-                command = [*prefix, str(programs / "invoke_load"), "--json", "--port", str(service.port)]
-                command += ["--function", "hello-cpp", "--connections", str(connections)]
-                return run_json(command + ["--payload-bytes", str(payload), "--requests", str(requests)], 300)
-
-            warm = load(1, 20, options.requests)
-            table.add(mode, "warm hello-cpp p50", warm["p50_us"], "us", six["p50_us"], "at most 1.6, toward 1.25")
-            table.add(mode, "warm hello-cpp p99", warm["p99_us"], "us", six["p99_us"])
-            many = load(64, 20, options.requests)
-            table.add(mode, "warm hello-cpp, 64 connections", many["rate"], "/s", six64["rate"], "at least 0.6, toward 0.8")
-            echo = load(1, 1 << 20, max(10, options.requests // 50))
-            table.add(mode, "1 MiB echo p50", echo["p50_us"], "us", large["p50_us"], "at most 1.5")
-            table.add(mode, "daemon memory after load", service.rss_mb(), "MB")
+            if floor:
+                measure_warm(table, mode, prefix, options, service, floor)
             measure_cold(table, mode, service, options, others)
-            echo_zip = zip_of({"bootstrap": (examples / "hello-cpp/bootstrap").read_bytes()})
             before_kb = environments.available_kb()
             environments.measure_rate(table, mode, service, lambda name: service.create(name, echo_zip), options.density)
             environments.measure_density(table, mode, service, lambda: _tree(service._process.pid), before_kb,
                                          options.density)
-            with Service(options, prefix, data / "sustained", "--idle-timeout", "1") as another:
-                environments.measure_sustained(table, mode, another, lambda name: another.create(name, echo_zip),
-                                               options.sustained, others)
-            tiny = zip_of({"bootstrap": TINY_BOOTSTRAP})
-            for index in range(options.functions - 2):
-                service.create(f"function-{index}", tiny)
+            if options.only is None:
+                tiny = zip_of({"bootstrap": TINY_BOOTSTRAP})
+                for index in range(options.functions - 2):
+                    service.create(f"function-{index}", tiny)
+        with Service(options, prefix, data / "sustained", "--idle-timeout", "1") as service:
+            environments.measure_sustained(table, mode, service, lambda name: service.create(name, echo_zip),
+                                           options.sustained, others)
+        if options.only is not None:
+            return
         with Service(options, prefix, data / "data") as service:
             table.add(mode, f"daemon ready, {options.functions:,} functions", service.ready_ms, "ms", target="under 300")
             table.add(mode, f"daemon memory, {options.functions:,} functions", service.rss_mb(), "MB", target="under 40")
     finally:
         shutil.rmtree(data, ignore_errors=True)
+
+
+def measure_mode(table, mode, prefix, options):
+    print(f"\n{mode}")
+    if options.only in (None, "runtime"):
+        measure_runtime(table, mode, prefix, options)
+    if options.only in (None, "sharing"):
+        measure_sharing(table, mode, prefix, options)
+    if options.only in (None, "environments"):
+        measure_service(table, mode, prefix, options)
 
 
 def main():
@@ -339,8 +349,8 @@ def main():
     parser.add_argument("--sustained", type=int, default=2000, help="cold starts while as many environments end")
     parser.add_argument("--isolation", help="passed on to the service")
     parser.add_argument("--mode", choices=["both", "pinned", "free"], default="both")
-    parser.add_argument("--only", choices=["runtime", "sharing"],
-                        help="the library for functions, without the service; or environments beside each other")
+    parser.add_argument("--only", choices=["runtime", "sharing", "environments"],
+                        help="the library for functions, without the service; environments beside each other; or their starts")
     parser.add_argument("--json", type=pathlib.Path, help="write the rows there as well")
     options = parser.parse_args()
     options.bin = options.bin.resolve()

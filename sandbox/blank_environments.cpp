@@ -54,6 +54,27 @@ gid_t BlankEnvironments::gid_of(std::uint32_t slot) const {
   return options_.process.gid;
 }
 
+Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, int cgroup) {
+  if (options_.strength == Strength::kProcess) {
+    auto init = fork_into(0, cgroup);
+    if (init && init->pid == 0) run_init(descriptors, options_.strength, options_.process, filter_);
+    return init;
+  }
+  const bool is_new = !zygote_;
+  if (is_new) {
+    auto zygote = Zygote::start(filter_);
+    if (!zygote) return failure(std::move(zygote).error().within("zygote"));
+    zygote_ = std::move(*zygote);
+  }
+  auto init = zygote_->clone_init(kNamespaces, cgroup, descriptors);
+  if (init) return init;
+  if (init.error().code() == ErrorCode::kUnavailable) {
+    zygote_.reset();
+    if (!is_new) return start_init(descriptors, cgroup);
+  }
+  return failure(std::move(init).error().within("new namespaces" + why_no_user_namespaces()));
+}
+
 // What there is to be undone after an error is the caller's.
 Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
   const std::uint32_t slot = blank.slot;
@@ -74,22 +95,16 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
   }
   const EnvironmentCgroup& cgroup = blank.cgroup;
   const auto tasks = [&](std::size_t which) { return which < cgroup.tasks.size() ? cgroup.tasks[which].get() : -1; };
-  auto init = fork_into(walled ? kNamespaces : 0, cgroup.clone_into ? cgroup.clone_into.get() : -1);
-  if (!init) {
-    const std::string hint = walled ? why_no_user_namespaces() : "";
-    return failure(hint.empty() ? std::move(init).error() : std::move(init).error().within("new namespaces" + hint));
-  }
-  if (init->pid == 0) {
-    run_init({.control = control->second.get(),
-              .lifeline = lifeline->second.get(),
-              .log = log->write.get(),
-              .tasks = {tasks(0), tasks(1)},
-              .program_tasks = cgroup.program_tasks ? cgroup.program_tasks.get() : -1,
-              .out_of_memory = cgroup.out_of_memory ? cgroup.out_of_memory.get() : -1,
-              .out_of_memory_is_event = cgroup.out_of_memory_is_event,
-              .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
-             options_.strength, options_.process, filter_);
-  }
+  auto init = start_init({.control = control->second.get(),
+                          .lifeline = lifeline->second.get(),
+                          .log = log->write.get(),
+                          .tasks = {tasks(0), tasks(1)},
+                          .program_tasks = cgroup.program_tasks ? cgroup.program_tasks.get() : -1,
+                          .out_of_memory = cgroup.out_of_memory ? cgroup.out_of_memory.get() : -1,
+                          .out_of_memory_is_event = cgroup.out_of_memory_is_event,
+                          .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
+                         cgroup.clone_into ? cgroup.clone_into.get() : -1);
+  if (!init) return failure(std::move(init).error());
   blank.init = std::move(*init);
   blank.control = std::move(control->first);
   blank.lifeline = std::move(lifeline->first);

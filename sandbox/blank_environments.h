@@ -20,6 +20,7 @@
 #include "sandbox/launcher.h"
 #include "sandbox/mount_namespaces.h"
 #include "sandbox/system_call_filter.h"
+#include "sandbox/zygote.h"
 
 namespace ogni::sandbox {
 
@@ -80,9 +81,11 @@ class [[nodiscard]] BlankEnvironments {
   uid_t uid_of(std::uint32_t slot) const;
   gid_t gid_of(std::uint32_t slot) const;
   Result<void> fill(BlankEnvironment& blank, int root);
+  Result<Child> start_init(const InitDescriptors& descriptors, int cgroup);
 
   Options options_;
   SystemCallFilter filter_;
+  std::optional<Zygote> zygote_;  // since the first one in namespaces
   MountNamespaces* mounts_ = nullptr;
   EnvironmentCgroups* cgroups_ = nullptr;
   std::deque<BlankEnvironment> kept_;

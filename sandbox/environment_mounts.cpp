@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <span>
 #include <string>
 
 #include "base/system.h"
@@ -33,11 +35,19 @@ constexpr std::array kCoveredFiles = {"kcore",         "keys",       "key-users"
                                       "sysrq-trigger", "timer_list", "sched_debug", "interrupts", "modules"};
 constexpr std::array kCoveredDirectories = {"acpi", "asound", "bus", "driver", "fs", "irq", "scsi", "tty"};
 
-Result<void> cover(const Fd& proc, const char* name, int with) {
-  if (::faccessat(proc.get(), name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) return {};  // not in this kernel
-  auto tree = clone_tree(with, "", Depth::kTopOnly);
-  if (!tree) return failure(std::move(tree).error());
-  return attach_tree(tree->get(), proc.get(), name);
+// Those that this kernel has.
+Result<void> cover(const Fd& proc, std::span<const char* const> names, int with) {
+  Result<Fd> tree = Fd();
+  for (const char* name : names) {
+    if (!*tree) tree = clone_tree(with, "", Depth::kTopOnly);
+    if (!tree) return failure(std::move(tree).error());
+    if (::move_mount(tree->get(), "", proc.get(), name, MOVE_MOUNT_F_EMPTY_PATH) == 0) {
+      tree->reset();
+    } else if (errno != ENOENT) {
+      return failure(Error::from_errno(std::string("cover ") + name));
+    }
+  }
+  return {};
 }
 
 Result<void> restrict_proc(const Fd& proc) {
@@ -45,12 +55,8 @@ Result<void> restrict_proc(const Fd& proc) {
   if (!file) return failure(std::move(file).error());
   auto directory = open_file(kEmptyDirectory, O_PATH | O_DIRECTORY);
   if (!directory) return failure(std::move(directory).error());
-  for (const char* name : kCoveredFiles) {
-    if (auto covered = cover(proc, name, file->get()); !covered) return covered;
-  }
-  for (const char* name : kCoveredDirectories) {
-    if (auto covered = cover(proc, name, directory->get()); !covered) return covered;
-  }
+  if (auto covered = cover(proc, kCoveredFiles, file->get()); !covered) return covered;
+  if (auto covered = cover(proc, kCoveredDirectories, directory->get()); !covered) return covered;
   auto settings = clone_tree(proc.get(), "sys", Depth::kTopOnly);
   if (!settings) return failure(std::move(settings).error());
   const auto attributes = kProcAttributes | MOUNT_ATTR_RDONLY;

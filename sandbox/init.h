@@ -1,8 +1,8 @@
 // The init of an environment: makes it from the inside, then starts programs in it, reaps, and reports.
 //
 // In a namespace environment it is PID 1: when it ends, the kernel ends everything in there. It ends when the daemon's
-// end of its control socket closes, or the launcher's end of its lifeline. It is a clone of the launcher, not a program
-// of its own, so that a cold start pays for no exec.
+// end of its control socket closes, or the launcher's end of its lifeline. It is a clone (zygote.h), not a program of its
+// own, so that a cold start pays for no exec.
 #pragma once
 
 #include <sys/types.h>
@@ -18,7 +18,7 @@
 
 namespace ogni::sandbox {
 
-// What the launcher's clone holds when it becomes an init. Everything else that is open gets closed.
+// What the clone holds when it becomes an init. Everything else that is open gets closed.
 struct InitDescriptors {
   int control = -1;
   int lifeline = -1;

@@ -12,6 +12,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <iterator>
+#include <sstream>
 #include <thread>
 
 #include "sandbox/test_environment.h"
@@ -42,6 +44,12 @@ bool comes_true(const std::function<bool()>& condition) {
   return true;
 }
 
+std::vector<pid_t> children_of(pid_t parent) {
+  const std::string pid = std::to_string(parent);
+  std::istringstream text(read_file("/proc/" + pid + "/task/" + pid + "/children").value_or(""));
+  return {std::istream_iterator<pid_t>(text), {}};
+}
+
 std::size_t mounts_of_host() {
   const auto text = read_file("/proc/self/mountinfo", 4 << 20);
   return text ? static_cast<std::size_t>(std::count(text->begin(), text->end(), '\n')) : 0;
@@ -62,9 +70,8 @@ class LauncherStrengthTest : public LauncherTest {
   }
   // The keeper's child that makes environments; -1 if there is none now.
   pid_t launcher_proper() const {
-    const std::string keeper = std::to_string(launcher_->pid());
-    const auto children = read_file("/proc/" + keeper + "/task/" + keeper + "/children");
-    return children && !children->empty() ? std::stoi(*children) : -1;
+    const auto children = children_of(launcher_->pid());
+    return children.empty() ? -1 : children.front();
   }
 };
 INSTANTIATE_TEST_SUITE_P(Strengths, LauncherStrengthTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
@@ -277,6 +284,24 @@ TEST_P(LauncherStrengthTest, IsStartedAgainWhenItDies) {
     })) << "what the dead one left was not swept: "
         << directory;
   }
+}
+
+TEST(Launcher, GoesOnWithoutTheProcessThatInitsAreClonedFrom) {
+  std::string why;
+  const auto launcher = start_launcher(Strength::kNamespace, why);
+  if (launcher == nullptr) GTEST_SKIP() << "this host cannot have namespaces: " << why;
+  EXPECT_EQ(run_script(*launcher, "echo first"), "first\n");
+  const auto proper = children_of(launcher->pid());
+  ASSERT_EQ(proper.size(), 1U);
+  int killed = 0;
+  for (const pid_t child : children_of(proper.front())) {
+    const auto name = read_file("/proc/" + std::to_string(child) + "/comm");
+    if (name != "ogni-zygote\n") continue;
+    ASSERT_EQ(::kill(child, SIGKILL), 0);
+    ++killed;
+  }
+  EXPECT_EQ(killed, 1);
+  EXPECT_EQ(run_script(*launcher, "echo second"), "second\n");
 }
 
 TEST_P(LauncherStrengthTest, IsNotStartedAgainForEver) {

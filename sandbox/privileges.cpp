@@ -20,12 +20,10 @@ Result<void> become_user(uid_t uid, gid_t gid) {
 }
 
 Result<void> bound_privileges() {
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    // Refused to an ordinary user without a namespace of his own, who has no capability to begin with.
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno != EPERM) {
-      return failure(Error::from_errno("drop capability"));
-    }
+  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
   }
+  // There are no more; or it is refused to an ordinary user without a namespace of his own, who has none to begin with.
+  if (errno != EINVAL && errno != EPERM) return failure(Error::from_errno("drop capability"));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure(Error::from_errno("no_new_privs"));
   return {};
 }

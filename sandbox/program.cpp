@@ -118,7 +118,6 @@ Problem prepare_process(int log, Strength strength, pid_t parent, const Walls& w
   }
   for (const Limit& limit : kLimits) set_limit(limit);
   if (strength == Strength::kNamespace) set_limit(kProcesses);
-  be_first_to_go();
   // A function that is woken does not push its waker off the processor in the middle of waking others: at 64 callers on
   // one processor this halves the context switches. Share and priority are those of any process.
   const sched_param no_priority{};
@@ -148,6 +147,7 @@ Problem become_program(const Prepared& prepared) {
       problem.error != 0) {
     return problem;
   }
+  be_first_to_go();
   if (walls.files >= 0) {
     if (const int error = enter_file_wall(walls.files); error != 0) return {Step::kOther, error};
   }
@@ -312,6 +312,8 @@ pid_t Forerunner::pid() const { return shared_->pid; }
 std::optional<Forerunner> Forerunner::make(int log, const Walls& walls) {
   auto sockets = socket_pair();
   if (!sockets) return std::nullopt;
+  // Inherited. For one of two who share their memory the kernel would look for the other among all processes of the host.
+  be_first_to_go();
   auto shared = std::make_unique<Shared>(log, walls);
   shared->ours = std::move(sockets->first);
   shared->theirs = sockets->second.get();
