@@ -22,22 +22,6 @@ function ogni_send (kind, head, body)
   fflush (ogni_replies);
 endfunction
 
-% So many bytes as a string.
-function text = ogni_take (count)
-  global ogni_requests
-  text = "";
-  if (count > 0)
-    text = fread (ogni_requests, count, "uint8=>char").';
-  endif
-  while (numel (text) < count)
-    more = fread (ogni_requests, count - numel (text), "uint8=>char").';
-    if (isempty (more))
-      exit (0);
-    endif
-    text = [text, more];
-  endwhile
-endfunction
-
 function text = ogni_one_line (text)
   text(text == "\n" | text == "\r") = " ";
 endfunction
@@ -74,8 +58,8 @@ function type = ogni_type (error)
   endif
 endfunction
 
-function ogni_load (name)
-  global ogni_handler
+% The name of the handler's function. A variable could have the same: `exist` would find that.
+function ogni_handler = ogni_load (name)
   dot = find (name == ".", 1, "last");
   if (isempty (dot) || dot == 1 || dot == numel (name))
     ogni_give_up ("Runtime.MalformedHandlerName", sprintf ("Bad handler '%s': it is no script.function", name), "");
@@ -104,8 +88,9 @@ function ogni_load (name)
   endif
 endfunction
 
-function left = ogni_remaining (deadline_ms)
-  left = max (0, deadline_ms - floor (time () * 1000));
+function left = ogni_remaining ()
+  global ogni_deadline_ms
+  left = max (0, ogni_deadline_ms - floor (time () * 1000));
 endfunction
 
 % The fields of a head; those that are not there are empty.
@@ -118,25 +103,30 @@ function fields = ogni_fields (head)
   endfor
 endfunction
 
-function context = ogni_context (fields)
-  persistent function_context = struct (
+% What is the same in the context of every invocation. The functions are those of whichever runs: to make handles that know
+% which would take longer than all else here.
+function context = ogni_function_context ()
+  context = struct (
       "aws_request_id", "", "deadline_ms", 0, "invoked_function_arn", "", "trace_id", "", "client_context", "", "identity", "",
-      "tenant_id", "", "content_type", "", "get_remaining_time_in_millis", "", "stream", "",
+      "tenant_id", "", "content_type", "application/json", "get_remaining_time_in_millis", @ogni_remaining,
+      "stream", @ogni_stream,
       "function_name", getenv ("AWS_LAMBDA_FUNCTION_NAME"), "function_version", getenv ("AWS_LAMBDA_FUNCTION_VERSION"),
       "memory_limit_in_mb", getenv ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
       "log_group_name", getenv ("AWS_LAMBDA_LOG_GROUP_NAME"), "log_stream_name", getenv ("AWS_LAMBDA_LOG_STREAM_NAME"));
-  deadline_ms = str2double (fields.deadline_ms);
-  context = function_context;
+endfunction
+
+% Of any head.
+function context = ogni_context (none, head)
+  fields = ogni_fields (head);
+  context = none;
   context.aws_request_id = fields.request_id;
-  context.deadline_ms = deadline_ms;
+  context.deadline_ms = str2double (fields.deadline_ms);
   context.invoked_function_arn = fields.invoked_function_arn;
   context.trace_id = fields.trace_id;
   context.client_context = fields.client_context;
   context.identity = fields.cognito_identity;
   context.tenant_id = fields.tenant_id;
   context.content_type = fields.content_type;
-  context.get_remaining_time_in_millis = @() ogni_remaining (deadline_ms);
-  context.stream = @(type) ogni_stream (fields.request_id, type);
 endfunction
 
 function head = ogni_type_head (type)
@@ -146,11 +136,13 @@ function head = ogni_type_head (type)
   endif
 endfunction
 
-function write = ogni_stream (id, type)
-  global ogni_streaming
-  ogni_check_running (id);
-  if (isempty (ogni_streaming))
-    ogni_streaming = struct ("head", ogni_type_head (type), "begun", false);
+function write = ogni_stream (type)
+  global ogni_running ogni_streams ogni_begun ogni_stream_head
+  id = ogni_running;
+  if (! ogni_streams)
+    ogni_streams = true;
+    ogni_begun = false;
+    ogni_stream_head = ogni_type_head (type);
   endif
   write = @(piece) ogni_write (id, piece);
 endfunction
@@ -163,64 +155,27 @@ function ogni_check_running (id)
 endfunction
 
 function ogni_write (id, piece)
-  global ogni_streaming
+  global ogni_begun ogni_stream_head
   ogni_check_running (id);
   if (! ischar (piece) && ! isa (piece, "uint8"))
     piece = disp_value (piece);
   endif
-  if (ogni_streaming.begun)
+  if (ogni_begun)
     ogni_send ("chunk", "", piece);
   else
-    ogni_streaming.begun = true;
-    ogni_send ("stream", ogni_streaming.head, piece);
+    ogni_begun = true;
+    ogni_send ("stream", ogni_stream_head, piece);
   endif
 endfunction
 
-function ogni_serve_one (fields, event)
-  global ogni_handler ogni_outputs ogni_running ogni_streaming
-  ogni_running = fields.request_id;
-  if (isempty (fields.trace_id))
-    unsetenv ("_X_AMZN_TRACE_ID");
-  else
-    setenv ("_X_AMZN_TRACE_ID", fields.trace_id);
+function ogni_end_stream ()
+  global ogni_running ogni_streams ogni_begun
+  if (! ogni_begun)
+    ogni_write (ogni_running, "");
   endif
-  if (! isempty (fields.content_type) && ! strcmp (fields.content_type, "application/json"))
-    event = uint8 (event);
-  endif
-  head = "";
-  try
-    context = ogni_context (fields);
-    type = "";
-    if (isempty (ogni_outputs))
-      ogni_outputs = nargout (ogni_handler);
-    endif
-    if (ogni_outputs > 1 || ogni_outputs < -1)
-      [result, type] = feval (ogni_handler, event, context);
-    elseif (ogni_outputs == 0)
-      feval (ogni_handler, event, context);
-      result = "";
-    else
-      result = feval (ogni_handler, event, context);
-    endif
-    if (! isempty (ogni_streaming))
-      if (! ogni_streaming.begun)
-        ogni_write (ogni_running, "");
-      endif
-      ogni_streaming = [];
-      ogni_running = "";
-      ogni_send ("end", "", "");
-      return;
-    endif
-    head = ogni_type_head (type);
-    if (! ischar (result) && ! isa (result, "uint8"))
-      result = disp_value (result);
-    endif
-  catch error
-    ogni_streaming = [];
-    ogni_refuse ("error", ogni_type (error), error.message, ogni_stack (error));
-    return;
-  end_try_catch
-  ogni_send ("result", head, result);
+  ogni_streams = false;
+  ogni_running = "";
+  ogni_send ("end", "", "");
 endfunction
 
 function text = disp_value (value)
@@ -231,20 +186,92 @@ function text = disp_value (value)
   endif
 endfunction
 
-function ogni_serve ()
-  global ogni_requests
-  while (ischar (line = fgetl (ogni_requests)))
+% The cost is the number of calls, one to three microseconds each, of a builtin function too: so this is one function, and what
+% most heads hold, in the order in which it comes, is taken apart by one call.
+function ogni_serve (requests, replies, ogni_handler)
+  global ogni_running ogni_deadline_ms ogni_streams ogni_owner
+  none = ogni_function_context ();
+  call = str2func (ogni_handler);
+  out = stdout;
+  try
+    outputs = nargout (ogni_handler);
+  catch
+    outputs = 1; % a builtin function
+  end_try_catch
+  while (ischar (line = fgetl (requests)))
     sizes = sscanf (line, "%*s %d %d");
-    fields = ogni_fields (ogni_take (sizes(1)));
-    ogni_serve_one (fields, ogni_take (sizes(2)));
-    fflush (stdout);
+    [data, count] = fread (requests, sizes(1) + sizes(2), "uint8=>char");
+    if (count < sizes(1) + sizes(2))
+      return;
+    endif
+    head = data(1:sizes(1)).';
+    event = "";
+    if (sizes(2) > 0)
+      event = data(sizes(1)+1:end).';
+    endif
+    trace = "";
+    [id, deadline_ms, arn, rest] = sscanf (
+        head, "request_id=%[^\n]\ndeadline_ms=%f\ninvoked_function_arn=%[^\n]\n%[^\1]", "C");
+    if (strncmp (rest, "trace_id=", 9))
+      [trace, rest] = sscanf (rest, "trace_id=%[^\n]\n%[^\1]", "C");
+    endif
+    if (strcmp (rest, "content_type=application/json\n"))
+      context = none;
+      context.aws_request_id = id;
+      context.deadline_ms = deadline_ms;
+      context.invoked_function_arn = arn;
+      context.trace_id = trace;
+    else
+      context = ogni_context (none, head);
+      id = context.aws_request_id;
+      deadline_ms = context.deadline_ms;
+      trace = context.trace_id;
+      if (! any (strcmp (context.content_type, {"", "application/json"})))
+        event = uint8 (event);
+      endif
+    endif
+    if (isempty (trace))
+      unsetenv ("_X_AMZN_TRACE_ID");
+    else
+      setenv ("_X_AMZN_TRACE_ID", trace);
+    endif
+    ogni_running = id;
+    ogni_deadline_ms = deadline_ms;
+    try
+      type = "";
+      if (outputs > 1 || outputs < -1)
+        [result, type] = call (event, context);
+      elseif (outputs == 0)
+        call (event, context);
+        result = "";
+      else
+        result = call (event, context);
+      endif
+      if (! ogni_streams)
+        if (! ischar (result) && ! isa (result, "uint8"))
+          result = disp_value (result);
+        endif
+        if (isempty (type) && getpid () == ogni_owner)
+          fputs (replies, [sprintf("result 0 %d\n", numel (result)), result(:).']);
+          fflush (replies);
+        else
+          ogni_send ("result", ogni_type_head (type), result);
+        endif
+      else
+        ogni_end_stream ();
+      endif
+    catch error
+      ogni_streams = false;
+      ogni_refuse ("error", ogni_type (error), error.message, ogni_stack (error));
+    end_try_catch
+    fflush (out);
   endwhile
 endfunction
 
 more off
-global ogni_requests ogni_replies ogni_handler ogni_outputs ogni_owner ogni_running ogni_streaming
+global ogni_replies ogni_owner ogni_running ogni_streams
 ogni_owner = getpid ();
-ogni_streaming = [];
+ogni_streams = false;
 ogni_paths = argv ();
 if (numel (ogni_paths) < 2)
   ogni_paths = {"/dev/fd/3", "/dev/fd/4"};
@@ -254,6 +281,6 @@ ogni_replies = fopen (ogni_paths{end}, "w");
 fcntl (ogni_requests, F_SETFD, 1); % FD_CLOEXEC
 fcntl (ogni_replies, F_SETFD, 1);
 clear ogni_paths
-ogni_load (getenv ("_HANDLER"));
+ogni_handler = ogni_load (getenv ("_HANDLER"));
 ogni_send ("ready", "", "");
-ogni_serve ();
+ogni_serve (ogni_requests, ogni_replies, ogni_handler);
