@@ -11,7 +11,10 @@ local({
   requests <- file(paths[1], "reb", raw = TRUE)
   replies <- file(paths[2], "web", raw = TRUE)
 
-  bytes_of <- function(text) charToRaw(enc2utf8(paste(as.character(text), collapse = "\n")))
+  bytes_of <- function(text) {
+    if (!is.character(text) || length(text) != 1) text <- paste(as.character(text), collapse = "\n")
+    charToRaw(enc2utf8(text))
+  }
 
   text_of <- function(bytes) {
     text <- rawToChar(bytes)
@@ -27,7 +30,7 @@ local({
 
   send <- function(kind, head = "", body = raw(0)) {
     check_owner()
-    head <- bytes_of(head)
+    head <- if (nzchar(head)) bytes_of(head) else raw(0)
     writeBin(c(charToRaw(sprintf("%s %d %d\n", kind, length(head), length(body))), head, body), replies)
     flush(replies)
   }
@@ -41,8 +44,8 @@ local({
     event <- if (sizes[2] > 0) readBin(requests, "raw", sizes[2]) else raw(0)
     lines <- strsplit(head, "\n", fixed = TRUE)[[1]]
     equals <- regexpr("=", lines, fixed = TRUE)
-    fields <- as.list(substring(lines, equals + 1))
-    names(fields) <- substring(lines, 1, equals - 1)
+    fields <- as.list(substr(lines, equals + 1L, 65536L))
+    names(fields) <- substr(lines, 1L, equals - 1L)
     list(fields, event)
   }
 
@@ -60,7 +63,7 @@ local({
     tryCatch(
       withCallingHandlers(list(value = code), error = function(e) {
         calls <- vapply(sys.calls(), function(call) paste(deparse(call, nlines = 1), collapse = ""), "")
-        first <- max(c(0, grep("^(withCallingHandlers|source)\\(", calls))) + 1
+        first <- max(c(0, grep("^(withCallingHandlers|source|ogni_serve_one)\\(", calls))) + 1
         own <- grep("^(\\.handleSimpleError|h)\\(", calls)
         last <- if (length(own) > 0) own[1] - 1 else length(calls) - 1
         if (last >= first) stack <<- paste("at", rev(calls[first:last]))
@@ -76,9 +79,9 @@ local({
   type_head <- function(type) if (is.null(type)) "" else sprintf("content_type=%s\n", gsub("[\r\n]", " ", type))
 
   body_of <- function(value) {
-    body <- if (is.raw(value)) value else if (is.null(value)) raw(0) else bytes_of(value)
-    attributes(body) <- NULL
-    body
+    if (!is.raw(value)) return(if (is.null(value)) raw(0) else bytes_of(value))
+    attributes(value) <- NULL
+    value
   }
 
   # The request id of the invocation that runs, and whether its response streams: "no", "asked", "begun".
@@ -141,28 +144,30 @@ local({
     handler
   }
 
-  serve_one <- function(handler, fields, event) {
+  ogni_serve_one <- function(fields, event) {
     if (is.null(fields$trace_id)) Sys.unsetenv("_X_AMZN_TRACE_ID") else Sys.setenv("_X_AMZN_TRACE_ID" = fields$trace_id)
     running <<- fields$request_id
-    called <- attempt({
-      if (is.null(fields$content_type) || fields$content_type == "application/json") event <- text_of(event)
-      result <- handler(event, context_of(fields))
-      if (streams == "no") list(attr(result, "content_type"), body_of(result))
-    })
+    if (is.null(fields$content_type) || fields$content_type == "application/json") event <- text_of(event)
+    result <- handler(event, context_of(fields))
+    if (streams == "no") {
+      body <- body_of(result)
+      running <<- ""
+      return(send("result", type_head(attr(result, "content_type")), body))
+    }
     running <<- ""
-    streamed <- streams
+    if (streams == "asked") send("stream")
     streams <<- "no"
-    if (!is.null(called$error)) {
-      return(refuse("error", type_of(called$error), conditionMessage(called$error), called$stack))
-    }
-    if (streamed != "no") {
-      if (streamed == "asked") send("stream")
-      return(send("end"))
-    }
-    send("result", type_head(called$value[[1]]), called$value[[2]])
+    send("end")
   }
 
   handler <- load(Sys.getenv("_HANDLER"))
   send("ready")
-  while (!is.null(request <- receive())) serve_one(handler, request[[1]], request[[2]])
+  # Condition handlers are dear, so they are there for as many invocations as go well.
+  repeat {
+    served <- attempt(while (!is.null(request <- receive())) ogni_serve_one(request[[1]], request[[2]]))
+    if (is.null(served$error)) break
+    running <- ""
+    streams <- "no"
+    refuse("error", type_of(served$error), conditionMessage(served$error), served$stack)
+  }
 })
