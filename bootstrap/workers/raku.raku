@@ -27,6 +27,8 @@ my ($requests-path, $replies-path) = |@*ARGS, '/dev/fd/3', '/dev/fd/4';
 my $requests = open $requests-path, :r, :bin;
 my $replies = open $replies-path, :w, :bin, :!out-buffer;
 my Buf $data .= new;
+# What is logged is out at once; to flush after each invocation would be an fsync(2) each.
+$*OUT.out-buffer = 0;
 
 # Programs that the handler starts do not get them. What makes them close-on-exec takes long to load.
 sub hide {
@@ -47,42 +49,47 @@ sub check-owner { nqp::getpid() == $owner or exit 0 }
 sub send-frame(Str $kind, Str $head = '', Blob $body = Blob.new) {
     check-owner;
     my $head-bytes = $head.encode;
-    my $frame = Buf.new("$kind { $head-bytes.elems } { $body.elems }\n".encode);
-    $frame.append($head-bytes);
-    $frame.append($body);
-    $replies.write: $frame;
+    $replies.write: "$kind $head-bytes.elems() $body.elems()\n$head".encode ~ $body;
 }
+
+constant READ-FIRST = 4096;
 
 # False at the end.
 sub more(--> Bool) {
-    my $read = $requests.read(65536) or return False;
+    # Each read takes memory for all that it may get.
+    my $read = $requests.read($data.elems < READ-FIRST ?? READ-FIRST !! 65536);
     return False unless $read.elems;
-    $data.append: $read;
+    $data.elems ?? $data.append($read) !! ($data = $read);
     True
 }
 
-# The next request as (fields, event), or Nil when there will be no more.
+# The next request as [fields, event], or Nil when there will be no more.
 sub receive-request {
-    my $line;
-    my $end;
-    until ($end = ($line = $data.subbuf(0, 64).decode('latin-1')).index("\n")).defined {
+    my str $line;
+    my int $end;
+    while ($end = nqp::index($line = $data.decode('latin-1'), "\n", 0)) < 0 {
         return Nil unless more;
     }
-    my @words = $line.substr(0, $end).split(' ');
-    my $head = $end + 1;
-    my $body = $head + @words[1];
-    my $total = $body + @words[2];
+    my @words = $line.substr(0, $end).words;
+    my int $head = $end + 1;
+    my int $body = $head + @words[1];
+    my int $total = $body + @words[2];
     while $data.elems < $total {
         return Nil unless more;
     }
     my %fields;
-    for $data.subbuf($head, $body - $head).decode('utf8-c8').split("\n") -> $line {
-        my $equals = $line.index('=');
-        %fields{$line.substr(0, $equals)} = $line.substr($equals + 1) if $equals;
+    my str $lines = $data.subbuf($head, $body - $head).decode('utf8-c8');
+    my int $at = 0;
+    # A line's name and value; split and lines would take longer than all else here.
+    while ($end = nqp::index($lines, "\n", $at)) >= 0 {
+        my int $equals = nqp::index($lines, '=', $at);
+        %fields{nqp::substr($lines, $at, $equals - $at)} = nqp::substr($lines, $equals + 1, $end - $equals - 1)
+            if $at < $equals < $end;
+        $at = $end + 1;
     }
     my $event = $data.subbuf($body, $total - $body);
     $data = $data.elems > $total ?? Buf.new($data.subbuf($total)) !! Buf.new;
-    (%fields, $event)
+    [%fields, $event]
 }
 
 sub one-line(Str $text) { $text.subst(/<[\r\n]>/, ' ', :g) }
@@ -156,7 +163,6 @@ sub serve-one(&handler, %fields, Blob $event) {
 
 my &handler = load-handler(%*ENV<_HANDLER> // '');
 send-frame 'ready';
-while receive-request() -> ($fields, $event) {
-    serve-one &handler, %$fields, $event;
-    $*OUT.flush;
+while my $request = receive-request() {
+    serve-one &handler, $request[0], $request[1];
 }
