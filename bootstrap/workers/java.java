@@ -35,6 +35,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -57,9 +58,11 @@ final class OgniWorker {
     private ResponseStream stream;        // of its response, where that streams
     private Object instance;
     private Method method;
+    private Type[] types;        // of its parameters
+    private Class<?>[] classes;  // the same
 
     private OgniWorker() throws Exception {
-        requests = new DataInputStream(new BufferedInputStream(new FileInputStream("/dev/fd/3"), 65536));
+        requests = new DataInputStream(new BufferedInputStream(new FileInputStream("/dev/fd/3")));
         replies = new FileOutputStream("/dev/fd/4");
     }
 
@@ -82,20 +85,22 @@ final class OgniWorker {
 
     private void serve() throws Exception {
         while (true) {
-            StringBuilder line = new StringBuilder();
+            int[] sizes = new int[3];  // of the kind, the head and the event; the first is none
+            int word = 0;
             for (int c = requests.read(); c != '\n'; c = requests.read()) {
                 if (c < 0) return;
-                line.append((char) c);
+                if (c == ' ') ++word;
+                else if (word > 0) sizes[word] = sizes[word] * 10 + c - '0';
             }
-            String[] words = line.toString().split(" ");
-            byte[] head = new byte[Integer.parseInt(words[1])];
-            requests.readFully(head);
-            byte[] event = new byte[Integer.parseInt(words[2])];
+            byte[] bytes = new byte[sizes[1]];
+            requests.readFully(bytes);
+            byte[] event = new byte[sizes[2]];
             requests.readFully(event);
-            Map<String, String> fields = new LinkedHashMap<>();
-            for (String field : new String(head, StandardCharsets.UTF_8).split("\n")) {
-                int equals = field.indexOf('=');
-                if (equals > 0) fields.put(field.substring(0, equals), field.substring(equals + 1));
+            String head = new String(bytes, StandardCharsets.UTF_8);
+            Map<String, String> fields = new HashMap<>();
+            for (int at = 0, end; (end = head.indexOf('\n', at)) >= 0; at = end + 1) {
+                int equals = head.indexOf('=', at);
+                if (at < equals && equals < end) fields.put(head.substring(at, equals), head.substring(equals + 1, end));
             }
             serveOne(fields, event);
         }
@@ -198,11 +203,11 @@ final class OgniWorker {
 
     private void send(String kind, String head, byte[] body) throws IOException {
         byte[] headBytes = head.getBytes(StandardCharsets.UTF_8);
-        ByteArrayOutputStream frame = new ByteArrayOutputStream(80 + headBytes.length + body.length);
-        frame.writeBytes((kind + " " + headBytes.length + " " + body.length + "\n").getBytes(StandardCharsets.US_ASCII));
-        frame.writeBytes(headBytes);
-        frame.writeBytes(body);
-        frame.writeTo(replies);
+        byte[] line = (kind + " " + headBytes.length + " " + body.length + "\n").getBytes(StandardCharsets.US_ASCII);
+        byte[] frame = Arrays.copyOf(line, line.length + headBytes.length + body.length);
+        System.arraycopy(headBytes, 0, frame, line.length, headBytes.length);
+        System.arraycopy(body, 0, frame, line.length + headBytes.length, body.length);
+        replies.write(frame);
     }
 
     private void fail(String kind, Throwable error) throws Exception {
@@ -238,20 +243,28 @@ final class OgniWorker {
         return value == null ? otherwise : value;
     }
 
-    /** Java has no way to change its environment but the field that it keeps it in. */
+    /** Java has no way to change its environment but the field that it keeps it in. Null: there is no such field. */
+    private static final Map<String, String> ENVIRONMENT = changeableEnvironment();
+
     @SuppressWarnings("unchecked")
-    private static void setTrace(String trace) {
+    private static Map<String, String> changeableEnvironment() {
         try {
             var field = System.getenv().getClass().getDeclaredField("m");
             field.setAccessible(true);
-            var environment = (Map<String, String>) field.get(System.getenv());
-            if (trace == null) environment.remove("_X_AMZN_TRACE_ID");
-            else environment.put("_X_AMZN_TRACE_ID", trace);
+            return (Map<String, String>) field.get(System.getenv());
         } catch (ReflectiveOperationException | RuntimeException error) {
-            // The property below is what AWS's SDK reads.
+            return null;  // AWS's SDK reads the property
         }
-        if (trace == null) System.clearProperty("com.amazonaws.xray.traceHeader");
-        else System.setProperty("com.amazonaws.xray.traceHeader", trace);
+    }
+
+    private static void setTrace(String trace) {
+        if (trace == null) {
+            if (ENVIRONMENT != null) ENVIRONMENT.remove("_X_AMZN_TRACE_ID");
+            System.clearProperty("com.amazonaws.xray.traceHeader");
+        } else {
+            if (ENVIRONMENT != null) ENVIRONMENT.put("_X_AMZN_TRACE_ID", trace);
+            System.setProperty("com.amazonaws.xray.traceHeader", trace);
+        }
     }
 
     // --- the handler -----------------------------------------------------------------------------------------------
@@ -282,6 +295,8 @@ final class OgniWorker {
         Thread.currentThread().setContextClassLoader(type.getClassLoader());
         method = findMethod(type, methodName);
         method.setAccessible(true);
+        types = method.getGenericParameterTypes();
+        classes = method.getParameterTypes();
         if (!Modifier.isStatic(method.getModifiers())) {
             var constructor = type.getDeclaredConstructor();
             constructor.setAccessible(true);
@@ -342,8 +357,6 @@ final class OgniWorker {
     }
 
     private Object call(Map<String, String> fields, byte[] event) throws Exception {
-        Type[] types = method.getGenericParameterTypes();
-        Class<?>[] classes = method.getParameterTypes();
         Object[] arguments = new Object[types.length];
         boolean json = fields.getOrDefault("content_type", "application/json").equals("application/json");
         ByteArrayOutputStream written = null;
@@ -371,17 +384,22 @@ final class OgniWorker {
 
     /** Answers whatever interface the handler's class knows by the names of its methods. */
     private static final class Context {
+        private static final Map<String, Object> OF_FUNCTION = new LinkedHashMap<>();
+
+        static {
+            OF_FUNCTION.put("functionName", System.getenv("AWS_LAMBDA_FUNCTION_NAME"));
+            OF_FUNCTION.put("functionVersion", System.getenv("AWS_LAMBDA_FUNCTION_VERSION"));
+            OF_FUNCTION.put("memoryLimitInMB", Integer.parseInt(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")));
+            OF_FUNCTION.put("logGroupName", System.getenv("AWS_LAMBDA_LOG_GROUP_NAME"));
+            OF_FUNCTION.put("logStreamName", System.getenv("AWS_LAMBDA_LOG_STREAM_NAME"));
+        }
+
         static Object make(Class<?> type, Map<String, String> fields, Function<String, OutputStream> stream) {
             long deadline = Long.parseLong(fields.getOrDefault("deadline_ms", "0"));
-            Map<String, Object> values = new LinkedHashMap<>();
+            Map<String, Object> values = new LinkedHashMap<>(OF_FUNCTION);
             values.put("awsRequestId", fields.get("request_id"));
             values.put("invokedFunctionArn", fields.get("invoked_function_arn"));
             values.put("tenantId", fields.get("tenant_id"));
-            values.put("functionName", System.getenv("AWS_LAMBDA_FUNCTION_NAME"));
-            values.put("functionVersion", System.getenv("AWS_LAMBDA_FUNCTION_VERSION"));
-            values.put("memoryLimitInMB", Integer.parseInt(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")));
-            values.put("logGroupName", System.getenv("AWS_LAMBDA_LOG_GROUP_NAME"));
-            values.put("logStreamName", System.getenv("AWS_LAMBDA_LOG_STREAM_NAME"));
             values.put("deadlineMs", deadline);
             values.put("responseStream", stream);
             values.put("clientContext", parsed(fields.get("client_context")));
