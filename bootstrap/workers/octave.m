@@ -116,7 +116,7 @@ function context = ogni_function_context ()
 endfunction
 
 % Of any head.
-function context = ogni_context (none, head)
+function [context, is_json] = ogni_unusual (none, head)
   fields = ogni_fields (head);
   context = none;
   context.aws_request_id = fields.request_id;
@@ -127,6 +127,12 @@ function context = ogni_context (none, head)
   context.identity = fields.cognito_identity;
   context.tenant_id = fields.tenant_id;
   context.content_type = fields.content_type;
+  is_json = any (strcmp (fields.content_type, {"", "application/json"}));
+  if (isempty (fields.trace_id))
+    unsetenv ("_X_AMZN_TRACE_ID");
+  else
+    setenv ("_X_AMZN_TRACE_ID", fields.trace_id);
+  endif
 endfunction
 
 function head = ogni_type_head (type)
@@ -198,48 +204,47 @@ function ogni_serve (requests, replies, ogni_handler)
   catch
     outputs = 1; % a builtin function
   end_try_catch
+  type = "";
+  is_typed = outputs > 1 || outputs < -1;
+  usual_rest = "content_type=application/json\n";
   while (ischar (line = fgetl (requests)))
     sizes = sscanf (line, "%*s %d %d");
-    [data, count] = fread (requests, sizes(1) + sizes(2), "uint8=>char");
-    if (count < sizes(1) + sizes(2))
+    total = sizes(1) + sizes(2);
+    [data, count] = fread (requests, [1, total], "uint8=>char");
+    if (count < total)
       return;
     endif
-    head = data(1:sizes(1)).';
+    head = data(1:sizes(1));
     event = "";
     if (sizes(2) > 0)
-      event = data(sizes(1)+1:end).';
+      event = data(sizes(1)+1:total);
     endif
-    trace = "";
     [id, deadline_ms, arn, rest] = sscanf (
         head, "request_id=%[^\n]\ndeadline_ms=%f\ninvoked_function_arn=%[^\n]\n%[^\1]", "C");
-    if (strncmp (rest, "trace_id=", 9))
-      [trace, rest] = sscanf (rest, "trace_id=%[^\n]\n%[^\1]", "C");
-    endif
-    if (strcmp (rest, "content_type=application/json\n"))
-      context = none;
-      context.aws_request_id = id;
-      context.deadline_ms = deadline_ms;
-      context.invoked_function_arn = arn;
-      context.trace_id = trace;
-    else
-      context = ogni_context (none, head);
-      id = context.aws_request_id;
-      deadline_ms = context.deadline_ms;
-      trace = context.trace_id;
-      if (! any (strcmp (context.content_type, {"", "application/json"})))
-        event = uint8 (event);
-      endif
-    endif
-    if (isempty (trace))
+    context = none;
+    context.aws_request_id = id;
+    context.deadline_ms = deadline_ms;
+    context.invoked_function_arn = arn;
+    if (strcmp (rest, usual_rest))
       unsetenv ("_X_AMZN_TRACE_ID");
     else
-      setenv ("_X_AMZN_TRACE_ID", trace);
+      [trace, rest] = sscanf (rest, "trace_id=%[^\n]\n%[^\1]", "C");
+      if (strcmp (rest, usual_rest))
+        setenv ("_X_AMZN_TRACE_ID", trace);
+        context.trace_id = trace;
+      else
+        [context, is_json] = ogni_unusual (none, head);
+        id = context.aws_request_id;
+        deadline_ms = context.deadline_ms;
+        if (! is_json)
+          event = uint8 (event);
+        endif
+      endif
     endif
     ogni_running = id;
     ogni_deadline_ms = deadline_ms;
     try
-      type = "";
-      if (outputs > 1 || outputs < -1)
+      if (is_typed)
         [result, type] = call (event, context);
       elseif (outputs == 0)
         call (event, context);
@@ -247,18 +252,18 @@ function ogni_serve (requests, replies, ogni_handler)
       else
         result = call (event, context);
       endif
-      if (! ogni_streams)
+      if (ogni_streams)
+        ogni_end_stream ();
+      else
         if (! ischar (result) && ! isa (result, "uint8"))
           result = disp_value (result);
         endif
-        if (isempty (type) && getpid () == ogni_owner)
+        if (is_typed || getpid () != ogni_owner)
+          ogni_send ("result", ogni_type_head (type), result);
+        else
           fputs (replies, [sprintf("result 0 %d\n", numel (result)), result(:).']);
           fflush (replies);
-        else
-          ogni_send ("result", ogni_type_head (type), result);
         endif
-      else
-        ogni_end_stream ();
       endif
     catch error
       ogni_streams = false;
