@@ -20,7 +20,8 @@ serve(Port, Module, Function, Data) ->
         stop -> ok;
         {Fields, Event, Rest} ->
             serve_one(Port, Module, Function, Fields, Event),
-            erlang:garbage_collect(),
+            %% Only a large one is not left to the collector's own time.
+            byte_size(Event) < 65536 orelse erlang:garbage_collect(),
             serve(Port, Module, Function, Rest)
     end.
 

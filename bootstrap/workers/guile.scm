@@ -30,11 +30,10 @@
 
 (define (ogni:send kind head body)
   (ogni:check-owner)
-  (let ((head (string->utf8 head)))
+  (let ((head-bytes (string-utf8-length head)))
     (put-bytevector ogni:replies
-                    (string->utf8 (string-append kind " " (number->string (bytevector-length head)) " "
-                                                 (number->string (bytevector-length body)) "\n")))
-    (put-bytevector ogni:replies head)
+                    (string->utf8 (string-append kind " " (number->string head-bytes) " "
+                                                 (number->string (bytevector-length body)) "\n" head)))
     (put-bytevector ogni:replies body)
     (force-output ogni:replies)))
 

@@ -200,13 +200,13 @@ sub stream {
 sub serve_one {
   my ($handler, $fields, $event) = @_;
   if (defined $fields->{trace_id}) { $ENV{_X_AMZN_TRACE_ID} = $fields->{trace_id} }
-  else                             { delete $ENV{_X_AMZN_TRACE_ID} }
+  elsif (exists $ENV{_X_AMZN_TRACE_ID}) { delete $ENV{_X_AMZN_TRACE_ID} }
   my $trace = [];
   my $answered = eval {
     local $SIG{__DIE__} = sub { $trace = stack() unless $^S == 0 };
     my ($type, $result) = call($handler, $fields, $event);
     if   (ref $result eq 'CODE') { stream($type, $result) }
-    else                         { reply('result', type_field($type), bytes($result)) }
+    else                         { reply('result', $type eq 'application/json' ? '' : type_field($type), bytes($result)) }
     1;
   };
   refuse('error', describe($@, $trace)) unless $answered;

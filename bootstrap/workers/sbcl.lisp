@@ -33,16 +33,17 @@
           (t descriptor))))
 
 (defvar *requests* (move-descriptor 3))
-(defvar *replies* (sb-sys:make-fd-stream (move-descriptor 4) :output t :element-type '(unsigned-byte 8) :buffering :full))
+(defvar *replies* (move-descriptor 4))
 
 (defun octets (text) (sb-ext:string-to-octets text :external-format :utf-8))
-(defun text (octets)
-  (declare (type octets octets) (optimize speed))
-  (let ((text (make-string (length octets))))
-    (dotimes (i (length octets) text)
-      (when (> (aref octets i) 127)
-        (return (sb-ext:octets-to-string octets :external-format :utf-8)))
-      (setf (schar text i) (code-char (aref octets i))))))
+(defun text (octets &optional (start 0) (end (length octets)))
+  (declare (type octets octets) (type fixnum start end) (optimize speed))
+  (let ((text (make-string (- end start))))
+    (loop for i of-type fixnum from start below end
+          do (when (> (aref octets i) 127)
+               (return-from text (sb-ext:octets-to-string octets :start start :end end :external-format :utf-8)))
+             (setf (schar text (- i start)) (code-char (aref octets i))))
+    text))
 (defun environment (name) (sb-ext:posix-getenv name))
 
 ;;; A process that the handler forked and that came back here ends: the channel is not its own.
@@ -50,13 +51,37 @@
 (defun check-owner ()
   (unless (= (process-id) *owner*) (sb-ext:exit :code 0 :abort t)))
 
+;;; Without a stream, which would copy and look at each octet more than once.
+(defun write-octets (octets &optional (start 0))
+  (declare (type octets octets) (type fixnum start))
+  (loop while (< start (length octets))
+        do (multiple-value-bind (count problem)
+               (sb-sys:with-pinned-objects (octets)
+                 (sb-unix:unix-write *replies* octets start (- (length octets) start)))
+             (cond (count (incf start (the fixnum count)))
+                   ((/= problem sb-unix:eintr) (sb-ext:exit :code 1 :abort t))))))
+
+(defun decimal (number)
+  (declare (type fixnum number))
+  (let ((digits nil))
+    (loop (multiple-value-bind (rest digit) (truncate number 10)
+            (push (+ 48 digit) digits)
+            (setf number rest))
+          (when (zerop number) (return digits)))))
+
+;;; In one piece, but for the rest of a large body.
 (defun send (kind head body)
+  (declare (type simple-string kind head) (type octets body))
   (check-owner)
-  (let ((head (octets head)))
-    (write-sequence (octets (format nil "~a ~d ~d~%" kind (length head) (length body))) *replies*)
-    (write-sequence head *replies*)
-    (write-sequence body *replies*)
-    (finish-output *replies*)))
+  (let* ((head (if (string= head "") #() (octets head)))
+         (start (concatenate 'octets (octets kind) #(32) (decimal (length head)) #(32) (decimal (length body)) #(10) head))
+         (joined (min (length body) 65536))
+         (frame (make-array (+ (length start) joined) :element-type '(unsigned-byte 8))))
+    (declare (type octets start frame))
+    (replace frame start)
+    (replace frame body :start1 (length start) :end2 joined)
+    (write-octets frame)
+    (when (< joined (length body)) (write-octets body joined))))
 
 ;;; Read without a stream, which would poll before it reads.
 (declaim (type octets *input*) (type fixnum *input-start* *input-end*))
@@ -91,18 +116,15 @@
   (when (< *input-start* *input-end*)
     (prog1 (aref *input* *input-start*) (incf *input-start*))))
 
-(defun read-octet-line ()
-  (let ((line (make-string-output-stream)))
+;;; The two numbers of a frame's first line; nothing at the end.
+(defun read-sizes ()
+  (let ((head-bytes 0) (body-bytes 0))
+    (declare (type fixnum head-bytes body-bytes))
     (loop for octet = (read-octet)
           do (cond ((null octet) (return nil))
-                   ((= octet 10) (return (get-output-stream-string line)))
-                   (t (write-char (code-char octet) line))))))
-
-(defun split (text separator)
-  (loop with start = 0
-        for end = (position separator text :start start)
-        collect (subseq text start end)
-        while end do (setf start (1+ end))))
+                   ((= octet 10) (return (values head-bytes body-bytes)))
+                   ((= octet 32) (setf head-bytes body-bytes body-bytes 0))
+                   ((<= 48 octet 57) (setf body-bytes (+ (* 10 body-bytes) (- octet 48))))))))
 
 (defvar *field-names* (make-hash-table :test 'equal))
 (defun field-name (name)
@@ -111,13 +133,14 @@
 
 ;;; The fields of a head as a property list: "request_id=a" is :REQUEST-ID "a".
 (defun fields (head)
-  (declare (type (simple-array character (*)) head) (optimize speed))
+  (declare (type octets head) (optimize speed))
   (loop with start of-type fixnum = 0
-        for end = (position #\Newline head :start start)
+        for end = (position 10 head :start start)
         while end
-        for equals = (position #\= head :start start :end end)
+        for equals = (position 61 head :start start :end end)
         when equals
-          append (list (field-name (subseq head start equals)) (subseq head (1+ equals) end))
+          collect (field-name (text head start equals))
+          and collect (text head (1+ equals) end)
         do (setf start (1+ end))))
 
 (defun one-line (text) (substitute-if #\Space (lambda (c) (find c '(#\Newline #\Return))) text))
@@ -296,14 +319,17 @@
 (defun serve ()
   (let ((handler (load-handler (or (environment "_HANDLER") ""))))
     (send "ready" "" (octets ""))
-    (loop for line = (read-octet-line)
-          while line
-          do (destructuring-bind (kind head-bytes body-bytes) (split line #\Space)
-               (declare (ignore kind))
-               (let* ((head (text (read-octets (parse-integer head-bytes))))
-                      (event (read-octets (parse-integer body-bytes))))
-                 (serve-one handler (fields head) event))))))
+    (loop
+      (multiple-value-bind (head-bytes body-bytes) (read-sizes)
+        (unless head-bytes (return))
+        (let* ((head (read-octets head-bytes))
+               (event (read-octets body-bytes)))
+          (serve-one handler (fields head) event))))))
 
+;;; Memory never touched before costs a page fault for each page, and by default fifty megabytes of it are used up before the
+;;; first is used again. What is set here is heeded from the first collection on.
+(setf (sb-ext:bytes-consed-between-gcs) (* 4 1024 1024))
+(sb-ext:gc)
 (setf sb-impl::*default-external-format* :utf-8)
 (setf *standard-output* (sb-sys:make-fd-stream 1 :output t :buffering :line :external-format :utf-8)
       *error-output* (sb-sys:make-fd-stream 2 :output t :buffering :line :external-format :utf-8))
