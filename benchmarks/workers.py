@@ -5,6 +5,8 @@
     whole    an invocation through the bootstrap, with a platform in Python
     base     the same with a function in C++ (examples/hello-cpp): the client and the platform, without a worker
     ratio    whole / (loop + base)
+    in turns the same ratio where loop and base alternate exchange by exchange: each then finds the processor's caches as the
+             other left them, as a worker does whose platform and bootstrap run between two of its invocations
 
 Prefork is an invocation with OGNI_PREFORK=2, where each has a process of its own that was forked after the handler was
 loaded; exec is the same handler's interpreter started for each invocation (the exec way). The last line is the bash worker
@@ -143,14 +145,19 @@ def measure_language(name, options, scratch):
         command = [path, *[argument.replace("{file}", str(file)) for argument in run]]
     hello = [options.bin / "examples" / "hello-cpp" / "bootstrap"]
 
-    def ratio(loop_us, base_us, whole_us):
+    def ratio(loop_us, base_us, whole_us, _):
         return whole_us / (loop_us + base_us)
 
     with (loop_of(command, scratch) as least, bootstrap_of(hello, scratch, "bootstrap", scratch) as base,
           bootstrap_of([options.bin / "bootstrap"], task, "app.handler", scratch) as whole):
-        loop_us, base_us, whole_us = alternate([least, base, whole], options, ratio)
+        def in_turns():
+            base()
+            least()
+
+        medians = alternate([least, base, whole, in_turns], options, ratio)
+    loop_us, base_us, whole_us, turns_us = medians
     print(f"{name:8} loop {loop_us:7.0f}   whole {whole_us:7.0f}   base {base_us:5.0f}   "
-          f"ratio {ratio(loop_us, base_us, whole_us):5.2f}", flush=True)
+          f"ratio {ratio(*medians):5.2f}   in turns {whole_us / turns_us:5.2f}", flush=True)
     if name in EXEC:
         measure_isolated(name, task, path, options, scratch)
     return True

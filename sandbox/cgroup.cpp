@@ -178,6 +178,9 @@ Result<EnvironmentCgroup> EnvironmentCgroups::make(const std::string& name) {
     auto directory = processor_->create(name);
     if (!directory) return failure(std::move(directory).error());
     if (auto joined = join_by_tasks(*directory, cgroup); !joined) return failure(std::move(joined).error());
+    open_pace(directory->get(), cgroup);
+  } else if (unified_processor_) {
+    open_pace(cgroup.clone_into.get(), cgroup);
   }
   if (freezer_) {
     auto directory = freezer_->create(name);
@@ -238,10 +241,7 @@ Result<void> EnvironmentCgroups::limit_processor(const std::string& name, const 
   const std::uint64_t quota = std::max(limits.processor_limit * kPeriodMicroseconds / 1000, kQuotaLeast);
   const int directory = processor_ ? processor_->fd() : unified_processor_ ? unified_->fd() : -1;
   if (directory < 0) return {};
-  if (limits.processor_share != 0) {
-    const std::uint64_t weight = processor_
-                                     ? std::clamp<std::uint64_t>(limits.processor_share * 1024 / 1000, 2, 262'144)
-                                     : std::clamp<std::uint64_t>(limits.processor_share / 10, 1, 10'000);
+  if (const std::uint64_t weight = weight_of(limits.processor_share); weight != 0) {
     const std::string file = name + (processor_ ? "/cpu.shares" : "/cpu.weight");
     if (auto weighed = write_control_file(directory, file, std::to_string(weight)); !weighed) return weighed;
   }
@@ -253,6 +253,24 @@ Result<void> EnvironmentCgroups::limit_processor(const std::string& name, const 
   auto period = write_control_file(directory, name + "/cpu.cfs_period_us", std::to_string(kPeriodMicroseconds));
   if (!period) return period;
   return write_control_file(directory, name + "/cpu.cfs_quota_us", std::to_string(quota));
+}
+
+std::uint64_t EnvironmentCgroups::weight_of(std::uint64_t share) const {
+  if (share == 0) return 0;
+  if (processor_) return std::clamp<std::uint64_t>(share * 1024 / 1000, 2, 262'144);
+  return unified_processor_ ? std::clamp<std::uint64_t>(share / 10, 1, 10'000) : 0;
+}
+
+// What cannot be had only means that the weight is all there is.
+void EnvironmentCgroups::open_pace(int processor, EnvironmentCgroup& cgroup) const {
+  auto time = cgroup.clone_into ? open_at(cgroup.clone_into.get(), "cpu.stat", O_RDONLY)
+                                : open_at(processor, "cpuacct.usage", O_RDONLY);
+  auto weight = open_at(processor, processor_ ? "cpu.shares" : "cpu.weight", O_WRONLY);
+  auto idle = open_at(processor, "cpu.idle", O_WRONLY);
+  if (!time || !weight || !idle) return;
+  cgroup.processor_time = std::move(*time);
+  cgroup.processor_weight = std::move(*weight);
+  cgroup.processor_idle = std::move(*idle);
 }
 
 bool EnvironmentCgroups::remove(const std::string& name) {

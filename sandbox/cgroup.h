@@ -33,6 +33,9 @@ struct EnvironmentCgroup {
   Fd memory;             // directory that has the memory files
   Fd memory_statistics;  // memory.stat
   Fd freezer;            // cgroup.freeze or freezer.state
+  Fd processor_time;     // cpu.stat or cpuacct.usage
+  Fd processor_weight;   // cpu.weight or cpu.shares
+  Fd processor_idle;     // cpu.idle
   FreezeWay freeze_way = FreezeWay::kSignals;
 };
 
@@ -68,6 +71,8 @@ class [[nodiscard]] EnvironmentCgroups {
   [[nodiscard]] Result<EnvironmentCgroup> create(const std::string& name, const CgroupLimits& limits);
   // May be called again: a blank environment learns its limits when it is used.
   [[nodiscard]] Result<void> limit(const std::string& name, const CgroupLimits& limits);
+  // Of an environment with this share, in the unit of the file; 0 where there is nothing to weigh by, or no share.
+  std::uint64_t weight_of(std::uint64_t share) const;
   // False while the kernel still counts a process in one.
   bool remove(const std::string& name);
 
@@ -77,6 +82,8 @@ class [[nodiscard]] EnvironmentCgroups {
   void open_processor(const std::string& name);
   void open_freezer(const std::string& name);
   Result<EnvironmentCgroup> make(const std::string& name);
+  // `processor`: the directory that has the weight.
+  void open_pace(int processor, EnvironmentCgroup& cgroup) const;
   Result<void> make_unified(const std::string& name, EnvironmentCgroup& cgroup);
   Result<void> limit_memory(const std::string& name, std::uint64_t bytes);
   Result<void> limit_processor(const std::string& name, const CgroupLimits& limits);

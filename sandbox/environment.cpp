@@ -91,6 +91,27 @@ Result<void> Environment::thaw() {
   return done;
 }
 
+std::optional<std::chrono::nanoseconds> Environment::processor_time() const {
+  if (!handles_.processor_time) return std::nullopt;
+  std::array<char, 512> buffer;
+  const ssize_t count = ::pread(handles_.processor_time.get(), buffer.data(), buffer.size(), 0);
+  if (count <= 0) return std::nullopt;
+  const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
+  if (const auto microseconds = field(text, "usage_usec")) return std::chrono::microseconds(*microseconds);
+  std::uint64_t nanoseconds = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), nanoseconds).ec != std::errc()) return std::nullopt;
+  return std::chrono::nanoseconds(nanoseconds);
+}
+
+void Environment::set_makes_way(bool makes_way) {
+  if (makes_way == makes_way_ || !handles_.processor_idle) return;
+  if (::pwrite(handles_.processor_idle.get(), makes_way ? "1" : "0", 1, 0) != 1) return;
+  makes_way_ = makes_way;
+  if (makes_way) return;
+  const std::string weight = std::to_string(handles_.weight);
+  [[maybe_unused]] const ssize_t written = ::pwrite(handles_.processor_weight.get(), weight.data(), weight.size(), 0);
+}
+
 Result<void> Environment::signal(int number) {
   return send(handles_.control.get(), wire::encode(wire::Signal{.number = number}));
 }

@@ -8,6 +8,7 @@
 // Not thread-safe, never blocks: sends are non-blocking, events are fetched with receive() when descriptor() is readable.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -88,17 +89,23 @@ class [[nodiscard]] Environment {
     Fd cgroup;       // directory, if there is one
     Fd freezer;      // the file that freezes, unless it is done by signals
     FreezeWay freeze_way = FreezeWay::kSignals;
+    Fd processor_time;    // a cgroup's file that tells it, if there is one
+    Fd processor_idle;    // beside it, what makes it run when nobody else wants to
+    Fd processor_weight;  // and its weight, which has to be set again when it no longer does
+    std::uint64_t weight = 0;
   };
   explicit Environment(Handles handles) : handles_(std::move(handles)) {}
   ~Environment();
   Environment(Environment&& other) noexcept
       : handles_(std::move(other.handles_)),
         oom_kills_seen_(other.oom_kills_seen_),
-        frozen_(std::exchange(other.frozen_, false)) {}
+        frozen_(std::exchange(other.frozen_, false)),
+        makes_way_(other.makes_way_) {}
   Environment& operator=(Environment&& other) noexcept {
     std::swap(handles_, other.handles_);
     std::swap(oom_kills_seen_, other.oom_kills_seen_);
     std::swap(frozen_, other.frozen_);
+    std::swap(makes_way_, other.makes_way_);
     return *this;
   }
 
@@ -119,6 +126,11 @@ class [[nodiscard]] Environment {
   [[nodiscard]] Result<void> freeze();
   [[nodiscard]] Result<void> thaw();
   bool is_frozen() const { return frozen_; }
+  // Processor time of all its processes so far; nothing where no cgroup tells it, or nothing could be done about it.
+  std::optional<std::chrono::nanoseconds> processor_time() const;
+  // Whether it runs only when nobody else wants to, since it goes on using more than its allowance (processor_pace.h).
+  // A failure has no consequence but that nothing changes.
+  void set_makes_way(bool makes_way);
   FreezeWay freeze_way() const { return handles_.freeze_way; }
   // A signal (SIGTERM) to the program alone. Errors: kUnavailable.
   [[nodiscard]] Result<void> signal(int number);
@@ -143,6 +155,7 @@ class [[nodiscard]] Environment {
   Handles handles_;
   std::uint64_t oom_kills_seen_ = 0;
   bool frozen_ = false;
+  bool makes_way_ = false;
 };
 
 }  // namespace ogni::sandbox

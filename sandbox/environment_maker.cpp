@@ -284,11 +284,12 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::make(const Waiting& asked, std:
     return failure(std::move(error));
   }
   blanks_fail_ = false;
-  return let_live(asked.request.id, std::move(*blank), std::move(disk));
+  return let_live(asked.request, std::move(*blank), std::move(disk));
 }
 
-Result<EnvironmentMaker::Made> EnvironmentMaker::let_live(std::uint64_t id, BlankEnvironment blank,
+Result<EnvironmentMaker::Made> EnvironmentMaker::let_live(const wire::MakeEnvironment& request, BlankEnvironment blank,
                                                           std::optional<TmpDisk> disk) {
+  const std::uint64_t id = request.id;
   Fd process(::fcntl(blank.init.process.get(), F_DUPFD_CLOEXEC, 0));
   const char* step = process ? nullptr : "duplicate the pidfd";
   epoll_event event{.events = EPOLLIN, .data = {.u64 = id}};
@@ -307,10 +308,13 @@ Result<EnvironmentMaker::Made> EnvironmentMaker::let_live(std::uint64_t id, Blan
                              .slot = blank.slot,
                              .cgroup = std::move(blank.cgroup_name),
                              .disk = std::move(disk)});
-  return Made{.control = std::move(blank.control),
-              .process = std::move(process),
-              .log = std::move(blank.log),
-              .cgroup = std::move(blank.cgroup)};
+  Made made{.control = std::move(blank.control),
+            .process = std::move(process),
+            .log = std::move(blank.log),
+            .cgroup = std::move(blank.cgroup),
+            .processor_weight = 0};
+  if (made.cgroup.processor_idle) made.processor_weight = cgroups_->weight_of(request.processor_share);
+  return made;
 }
 
 void EnvironmentMaker::bury(std::map<std::uint64_t, Living>::iterator ended) {

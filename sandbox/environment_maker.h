@@ -59,6 +59,7 @@ class EnvironmentMaker {
     Fd process;
     Fd log;
     EnvironmentCgroup cgroup;
+    std::uint64_t processor_weight = 0;  // 0: there are no descriptors to set it
   };
   // To the request with this id. Errors: kLimit, kConflict (an environment with this id lives), kInvalidArgument, kIo;
   // nothing is left then.
@@ -111,7 +112,7 @@ class EnvironmentMaker {
   Result<void> connect(BlankEnvironment& blank);
   std::size_t blanks_with_way_out() const;
   bool stock_with_way_out();
-  Result<Made> let_live(std::uint64_t id, BlankEnvironment blank, std::optional<TmpDisk> disk);
+  Result<Made> let_live(const wire::MakeEnvironment& request, BlankEnvironment blank, std::optional<TmpDisk> disk);
   // Process environments: ends what an init that was killed left to us. True while some is left.
   bool kill_orphans();
   void bury(std::map<std::uint64_t, Living>::iterator ended);

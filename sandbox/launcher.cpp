@@ -198,7 +198,8 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
       }
       auto& fds = message->descriptors;
       const bool has_freezer = made->freeze_way != FreezeWay::kSignals;
-      if (fds.size() == 3U + (made->has_cgroup ? 2U : 0U) + (has_freezer ? 1U : 0U)) {
+      const bool has_weight = made->processor_weight != 0;
+      if (fds.size() == 3U + (made->has_cgroup ? 2U : 0U) + (has_freezer ? 1U : 0U) + (has_weight ? 3U : 0U)) {
         Environment::Handles handles;
         handles.control = std::move(fds[0]);
         handles.process = std::move(fds[1]);
@@ -207,7 +208,14 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
           handles.memory_stat = std::move(fds[3]);
           handles.cgroup = std::move(fds[4]);
         }
-        if (has_freezer) handles.freezer = std::move(fds.back());
+        std::size_t next = made->has_cgroup ? 5 : 3;
+        if (has_freezer) handles.freezer = std::move(fds[next++]);
+        if (has_weight) {
+          handles.processor_time = std::move(fds[next++]);
+          handles.processor_idle = std::move(fds[next++]);
+          handles.processor_weight = std::move(fds[next]);
+          handles.weight = made->processor_weight;
+        }
         handles.freeze_way = made->freeze_way;
         return LauncherReply{.id = made->id, .environment = Environment(std::move(handles))};
       }

@@ -105,7 +105,16 @@ void answer(EnvironmentMaker& maker) {
       descriptors.push_back(made->cgroup.memory.get());
     }
     if (made->cgroup.freezer) descriptors.push_back(made->cgroup.freezer.get());
-    say(wire::Made{.id = id, .has_cgroup = has_memory, .freeze_way = made->cgroup.freeze_way}, descriptors);
+    if (made->processor_weight != 0) {
+      descriptors.push_back(made->cgroup.processor_time.get());
+      descriptors.push_back(made->cgroup.processor_idle.get());
+      descriptors.push_back(made->cgroup.processor_weight.get());
+    }
+    say(wire::Made{.id = id,
+                   .has_cgroup = has_memory,
+                   .freeze_way = made->cgroup.freeze_way,
+                   .processor_weight = made->processor_weight},
+        descriptors);
   }
 }
 

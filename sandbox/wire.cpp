@@ -177,6 +177,7 @@ std::string encode(const LauncherMessage& message) {
                               .number(m.id)
                               .number(m.has_cgroup)
                               .number(static_cast<std::uint64_t>(m.freeze_way))
+                              .number(m.processor_weight)
                               .take();
                         },
                         [](const Refused& m) {
@@ -214,6 +215,7 @@ std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
       message.has_cgroup = reader.flag();
       message.freeze_way =
           static_cast<FreezeWay>(reader.number_up_to(static_cast<std::uint64_t>(FreezeWay::kVersionTwo)));
+      message.processor_weight = reader.number();
       return whole<LauncherMessage>(reader, message);
     }
     case Kind::kRefused: {

@@ -56,6 +56,7 @@ struct Made {
   std::uint64_t id = 0;
   bool has_cgroup = false;
   FreezeWay freeze_way = FreezeWay::kSignals;
+  std::uint64_t processor_weight = 0;  // 0: there are no descriptors to set it
 };
 struct Refused {
   std::uint64_t id = 0;

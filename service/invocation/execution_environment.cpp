@@ -61,7 +61,8 @@ ExecutionEnvironment::ExecutionEnvironment(asio::any_io_executor executor, Setup
       control_watch_(executor_),
       log_watch_(executor_),
       endpoint_(std::make_shared<RuntimeEndpoint>(executor_)),
-      requested_(Clock::now()) {}
+      requested_(Clock::now()),
+      pace_(sandbox::processor_share(setup_.function->settings.memory_mb)) {}
 
 ExecutionEnvironment::~ExecutionEnvironment() {
   // The descriptors are the sandbox's to close.
@@ -225,6 +226,7 @@ void ExecutionEnvironment::deliver(std::shared_ptr<Invocation> invocation, Clock
     current_deadline_ = std::chrono::system_clock::now() +
                         std::chrono::duration_cast<std::chrono::system_clock::duration>(deadline - now);
   }
+  if (pace_.is_beyond()) look_at_processor();  // it may have rested since
   begin_log(*current_);
   current_nonce_ = fmt::format("{:08x}-0000-4000-8000-{:012x}", static_cast<std::uint32_t>(setup_.id), ++deliveries_);
   machine_.deliver();
@@ -393,6 +395,11 @@ void ExecutionEnvironment::sample_memory() {
   if (!sandbox_ || !sandbox_->has_memory_cgroup()) return;
   if (!may_look_at_memory(Clock::now())) return;
   if (const auto bytes = sandbox_->memory_peak_bytes()) memory_peak_bytes_ = std::max(memory_peak_bytes_, *bytes);
+}
+
+void ExecutionEnvironment::look_at_processor() {
+  if (!sandbox_) return;
+  if (const auto used = sandbox_->processor_time()) sandbox_->set_makes_way(pace_.look(Clock::now(), *used));
 }
 
 asio::awaitable<void> ExecutionEnvironment::watch_log() {

@@ -18,6 +18,7 @@
 #include "dispatch/dispatcher.h"
 #include "protocol/arn.h"
 #include "sandbox/environment.h"
+#include "sandbox/processor_pace.h"
 #include "service/invocation/failure.h"
 #include "service/invocation/function_program.h"
 #include "service/invocation/invocation.h"
@@ -92,6 +93,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
 
   // Looks at the memory in use now, where a look is cheap; the largest seen is Max Memory Used.
   void sample_memory();
+  // Looks at the processor time used: who goes on using much makes way for others (processor_pace.h).
+  void look_at_processor();
 
   // --- RuntimeHost ---
   void next(const std::shared_ptr<NextWaiter>& waiter) override;
@@ -162,6 +165,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   std::string posted_init_error_type_;
 
   std::uint64_t memory_peak_bytes_ = 0;
+  sandbox::ProcessorPace pace_;
   bool memory_seen_ = false;
   Clock::time_point memory_sampled_;
   bool ready_after_measure_ = false;

@@ -28,8 +28,8 @@ namespace {
 constexpr std::size_t kToldMax = 10'000;  // functions whose refusal is remembered, and told
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr auto kSampleEvery = 50ms;
-constexpr std::uint64_t kMemoryMbPerProcessor = 1769;
 constexpr std::size_t kSamplesPerTick = 64;
+constexpr std::size_t kPacedPerTick = 256;
 constexpr unsigned kGenerationBits = 24;
 
 dispatch::TimePoint now() { return std::chrono::steady_clock::now(); }
@@ -344,7 +344,7 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
   spec.memory_bytes = static_cast<std::uint64_t>(settings.memory_mb) * kMiB;
   spec.tmp_bytes = static_cast<std::uint64_t>(settings.ephemeral_storage_mb) * kMiB;
   // AWS: 1,769 MB of memory are one processor.
-  spec.processor_share = static_cast<std::uint64_t>(settings.memory_mb) * 1000 / kMemoryMbPerProcessor;
+  spec.processor_share = sandbox::processor_share(settings.memory_mb);
   if (options_.processor_quota) spec.processor_limit = spec.processor_share;
   spec.egress = options_.strength == sandbox::Strength::kNamespace && may_leave(*living.function);
   spec.task = task->get();
@@ -565,11 +565,13 @@ void Fleet::arm_sampler() {
   sampler_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     sampling_ = false;
+    const std::size_t turns = environments_.size() / kPacedPerTick + 1;
+    ++ticks_;
     std::size_t serving = 0;
     for (const auto& [id, living] : environments_) {
       if (!living.environment->is_serving()) continue;
-      if (++serving > kSamplesPerTick) break;
-      living.environment->sample_memory();
+      if (++serving <= kSamplesPerTick) living.environment->sample_memory();
+      if (id % turns == ticks_ % turns) living.environment->look_at_processor();
     }
     if (serving > 0) arm_sampler();
   });

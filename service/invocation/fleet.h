@@ -134,6 +134,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::optional<dispatch::TimePoint> armed_;
   boost::asio::steady_timer sampler_;
   bool sampling_ = false;
+  std::uint64_t ticks_ = 0;
   std::function<void()> launcher_lost_;
   std::function<void()> drained_;
 };

@@ -1,6 +1,8 @@
 """What the kernel was told of an environment's processor time is read back from its control group, whichever version of
 the interface has the controller here."""
 
+import concurrent.futures
+import time
 import unittest
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from harness import Service, can_isolate, wait_until
 
 MEMORY_MB = 512
 THOUSANDTHS = MEMORY_MB * 1000 // 1769  # AWS: 1,769 MB are one processor
-SPIN = "end=$((SECONDS + 60)); n=0; while ((n < 300000 && SECONDS < end)); do ((n += 1)); done; echo '\"spun\"'"
+SPIN = ("if [[ $EVENT == '\"spin\"' ]]; then end=$((SECONDS + 60)); n=0; "
+        "while ((n < 300000 && SECONDS < end)); do ((n += 1)); done; fi; echo '\"spun\"'")
 
 
 def comm(pid):
@@ -45,6 +48,12 @@ class Processor(unittest.TestCase):
 
     def group_after_spinning(self, *flags):
         """Serves a call that keeps a processor busy; the version and directory of its environment's group."""
+        service, group, policy = self.environment(*flags)
+        self.assertEqual(service.invoke("spin", "spin").json, "spun")
+        return group, policy
+
+    def environment(self, *flags):
+        """A service with one environment that has served a call."""
         service = Service("--isolation", "namespace", "--blank-environments", "0", *flags)
         self.addCleanup(service.close)
         service.start()
@@ -61,7 +70,7 @@ class Processor(unittest.TestCase):
         group = processor_group(inits[0])
         self.assertIsNotNone(group, policy)
         self.addCleanup(lambda: self.assertEqual(service.stop(), 0))
-        return group, policy
+        return service, group, policy
 
     def read(self, directory, name):
         return (directory / name).read_text().split()
@@ -70,17 +79,39 @@ class Processor(unittest.TestCase):
         words = self.read(directory, "cpu.stat")
         return dict(zip(words[::2], map(int, words[1::2])))
 
+    def assert_weight(self, version, directory):
+        name, weight = ("cpu.shares", THOUSANDTHS * 1024 // 1000) if version == 1 else ("cpu.weight", THOUSANDTHS // 10)
+        self.assertEqual(self.read(directory, name), [str(weight)])
+
     def test_weight_is_in_proportion_to_memory_and_nothing_is_withheld(self):
-        (version, directory), policy = self.group_after_spinning()
+        service, (version, directory), policy = self.environment()
+        self.assertIn("cpu.shares" if version == 1 else "cpu.weight", policy)
+        self.assert_weight(version, directory)
+        self.assertEqual(service.invoke("spin", "spin").json, "spun")
         if version == 1:
-            self.assertIn("cpu.shares", policy)
-            self.assertEqual(self.read(directory, "cpu.shares"), [str(THOUSANDTHS * 1024 // 1000)])
             self.assertEqual(self.read(directory, "cpu.cfs_quota_us"), ["-1"])
         else:
-            self.assertIn("cpu.weight", policy)
-            self.assertEqual(self.read(directory, "cpu.weight"), [str(THOUSANDTHS // 10)])
             self.assertEqual(self.read(directory, "cpu.max")[0], "max")
         self.assertEqual(self.statistics(directory).get("nr_throttled", 0), 0)
+
+    def test_who_goes_on_using_much_makes_way_for_others_until_it_rests(self):
+        service, (version, directory), _ = self.environment()
+        if not (directory / "cpu.idle").exists():
+            self.skipTest("this kernel has no idle groups")
+        self.assertEqual(self.read(directory, "cpu.idle"), ["0"])
+        calls = concurrent.futures.ThreadPoolExecutor(1)
+        self.addCleanup(calls.shutdown)
+        spinning = calls.submit(service.invoke, "spin", "spin")
+        wait_until(lambda: self.read(directory, "cpu.idle") == ["1"], "the group of a busy environment is an idle one")
+        self.assertEqual(spinning.result().json, "spun")
+
+        def rested():
+            time.sleep(1)  # calls without a pause would keep it busy
+            service.invoke("spin")
+            return self.read(directory, "cpu.idle") == ["0"]
+
+        wait_until(rested, "it is an ordinary one again")
+        self.assert_weight(version, directory)
 
     def test_quota_of_aws_is_set_and_counted_against(self):
         (version, directory), policy = self.group_after_spinning("--cpu", "aws")
@@ -88,10 +119,8 @@ class Processor(unittest.TestCase):
         self.assertIn("quota", policy)
         if version == 1:
             self.assertEqual(self.read(directory, "cpu.cfs_quota_us") + self.read(directory, "cpu.cfs_period_us"), quota)
-            self.assertEqual(self.read(directory, "cpu.shares"), [str(THOUSANDTHS * 1024 // 1000)])
         else:
             self.assertEqual(self.read(directory, "cpu.max"), quota)
-            self.assertEqual(self.read(directory, "cpu.weight"), [str(THOUSANDTHS // 10)])
             self.assertGreater(self.statistics(directory)["usage_usec"], 0)
         counted = self.statistics(directory)
         self.assertGreater(counted["nr_periods"], 0)
