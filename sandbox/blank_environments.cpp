@@ -60,18 +60,14 @@ Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, 
     if (init && init->pid == 0) run_init(descriptors, options_.strength, options_.process, filter_);
     return init;
   }
-  const bool is_new = !zygote_;
-  if (is_new) {
+  if (!zygote_) {
     auto zygote = Zygote::start(filter_);
     if (!zygote) return failure(std::move(zygote).error().within("zygote"));
     zygote_ = std::move(*zygote);
   }
   auto init = zygote_->clone_init(kNamespaces, cgroup, descriptors);
   if (init) return init;
-  if (init.error().code() == ErrorCode::kUnavailable) {
-    zygote_.reset();
-    if (!is_new) return start_init(descriptors, cgroup);
-  }
+  zygote_lost_ = init.error().code() == ErrorCode::kUnavailable;
   return failure(std::move(init).error().within("new namespaces" + why_no_user_namespaces()));
 }
 

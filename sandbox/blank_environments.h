@@ -65,6 +65,8 @@ class [[nodiscard]] BlankEnvironments {
   // Ends one that nobody has got yet, and waits until it is gone.
   void discard(BlankEnvironment blank);
   void discard_all();
+  // The zygote has died. It may have left a clone that nobody knows, so only another launcher can go on.
+  bool lost() const { return zygote_lost_; }
   std::size_t count() const { return kept_.size(); }
   std::size_t count_with_way_out() const;
 
@@ -86,6 +88,7 @@ class [[nodiscard]] BlankEnvironments {
   Options options_;
   SystemCallFilter filter_;
   std::optional<Zygote> zygote_;  // since the first one in namespaces
+  bool zygote_lost_ = false;
   MountNamespaces* mounts_ = nullptr;
   EnvironmentCgroups* cgroups_ = nullptr;
   std::deque<BlankEnvironment> kept_;

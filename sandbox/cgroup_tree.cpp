@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -18,6 +19,7 @@ namespace ogni::sandbox {
 
 namespace {
 
+constexpr const char* kOwnGroup = "/ogni-service";  // for the daemon and the launcher, where they have to make room
 constexpr int kSweepTries = 200;
 constexpr int kSweepPauseMs = 10;
 
@@ -108,6 +110,34 @@ std::optional<std::string> visible_path(const Mounted& mounted, std::string path
   return mounted.place + path;
 }
 
+pid_t parent_of(pid_t pid) {
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (!text) return 0;
+  std::istringstream fields(text->substr(text->rfind(')') + 1));  // the name before may hold anything
+  char state = 0;
+  pid_t parent = 0;
+  return fields >> state >> parent ? parent : 0;
+}
+
+// A group that has processes cannot give its children controllers. Where they are nobody's but ours, as in a service that
+// systemd has delegated its group to, or in a container of our own, they move into a child of it. Others stay where they are.
+bool make_room(const std::string& group) {
+  if (group.ends_with(kOwnGroup)) return false;
+  const auto text = read_file(group + "/cgroup.procs");
+  if (!text) return false;
+  std::vector<pid_t> ours;
+  for (pid_t pid = ::getpid(); pid > 0; pid = parent_of(pid)) ours.push_back(pid);
+  std::istringstream numbers(*text);
+  const std::vector<pid_t> inside{std::istream_iterator<pid_t>(numbers), {}};
+  const auto is_ours = [&](pid_t pid) { return std::ranges::find(ours, pid) != ours.end(); };
+  if (!std::ranges::all_of(inside, is_ours)) return false;
+  const std::string place = group + kOwnGroup;
+  if (::mkdir(place.c_str(), 0755) != 0 && errno != EEXIST) return false;
+  return std::ranges::all_of(inside, [&](pid_t pid) {
+    return write_control_file(AT_FDCWD, place + "/cgroup.procs", std::to_string(pid)).has_value();
+  });
+}
+
 bool distributes(const std::string& path, const std::string& controller) {
   const auto controllers = read_file(path + "/cgroup.subtree_control", 4096);
   return controllers && has_word(*controllers, controller);
@@ -191,10 +221,15 @@ std::vector<std::string> find_version_two_with(const std::string& controller) {
   std::vector<std::string> found;
   for (Place& place : own_places(CgroupVersion::kTwo, "")) {
     std::string& path = place.path;
-    // A cgroup that has processes of its own cannot give its children controllers; one above may do so already.
+    // Else one above may do so already.
     if (!distributes(path, controller)) {
-      [[maybe_unused]] const auto tried =
-          write_control_file(AT_FDCWD, path + "/cgroup.subtree_control", "+" + controller);
+      const auto distribute = [&] {
+        return write_control_file(AT_FDCWD, path + "/cgroup.subtree_control", "+" + controller);
+      };
+      const auto tried = distribute();
+      if (!tried && tried.error().system_error() == EBUSY && make_room(path)) {
+        [[maybe_unused]] const auto again = distribute();
+      }
     }
     while (path.size() >= place.top.size()) {
       if (distributes(path, controller)) found.push_back(path);

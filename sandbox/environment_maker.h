@@ -83,7 +83,7 @@ class EnvironmentMaker {
   void end_all();
 
   // The launcher cannot go on.
-  bool broken() const { return mounts_ && mounts_->lost(); }
+  bool broken() const { return (mounts_ && mounts_->lost()) || blanks_.lost(); }
   // Why /tmp is in memory may change once: when the first disk cannot be made.
   const LauncherMeans& means() const { return means_; }
 

@@ -286,22 +286,24 @@ TEST_P(LauncherStrengthTest, IsStartedAgainWhenItDies) {
   }
 }
 
-TEST(Launcher, GoesOnWithoutTheProcessThatInitsAreClonedFrom) {
-  std::string why;
-  const auto launcher = start_launcher(Strength::kNamespace, why);
-  if (launcher == nullptr) GTEST_SKIP() << "this host cannot have namespaces: " << why;
-  EXPECT_EQ(run_script(*launcher, "echo first"), "first\n");
-  const auto proper = children_of(launcher->pid());
-  ASSERT_EQ(proper.size(), 1U);
+TEST_P(LauncherStrengthTest, IsStartedAgainWithoutTheProcessThatInitsAreClonedFrom) {
+  if (!is_namespace()) GTEST_SKIP() << "there the launcher clones them itself";
+  CodeDirectory code;
+  code.file("bootstrap", kSleeper);
+  ASSERT_TRUE(make_running(code));
   int killed = 0;
-  for (const pid_t child : children_of(proper.front())) {
+  for (const pid_t child : children_of(launcher_proper())) {
     const auto name = read_file("/proc/" + std::to_string(child) + "/comm");
     if (name != "ogni-zygote\n") continue;
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     ++killed;
   }
   EXPECT_EQ(killed, 1);
-  EXPECT_EQ(run_script(*launcher, "echo second"), "second\n");
+  ASSERT_TRUE(launcher_->request(spec(code)));
+  const auto lost = wait_reply(*launcher_);
+  ASSERT_TRUE(lost) << lost.error().message();
+  EXPECT_TRUE(lost->lost);
+  EXPECT_TRUE(make_running(code)) << "the new launcher does not serve";
 }
 
 TEST_P(LauncherStrengthTest, IsNotStartedAgainForEver) {

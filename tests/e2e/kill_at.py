@@ -3,7 +3,7 @@ itself has to know.
 
     kill_at.py PID launcher|init N      N = 0 kills nothing
 
-`launcher` is the process itself, `init` the first child of it with a user namespace of its own. Prints "attached", then at
+`launcher` is the process itself, `init` the first clone of it with a user namespace of its own. Prints "attached", then at
 the end a line of JSON: the numbers of the system calls seen. Ends when the process has ended, or at SIGTERM.
 """
 

@@ -34,6 +34,10 @@ def comm(pid):
         return ""
 
 
+def children(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class LauncherFaults(ServiceTest):
     flags = ("--isolation", "namespace", "--blank-environments", "0")
 
@@ -47,8 +51,6 @@ class LauncherFaults(ServiceTest):
         super().setUpClass()
 
     def launcher(self):
-        def children(pid):
-            return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         for child in children(self.service.process.pid):
             if Path(f"/proc/{child}/comm").read_text().startswith("ogni-launcher"):
                 return wait_until(lambda: children(child), "the launcher runs")[0]
@@ -60,13 +62,16 @@ class LauncherFaults(ServiceTest):
 
     def inject(self, call, error):
         """strace, attached to the launcher and what it starts; `call` fails once in each process."""
+        launcher = self.launcher()
+        traced = [launcher, *[child for child in children(launcher) if comm(child) == "ogni-zygote"]]
         tracer = subprocess.Popen(
-            ["strace", "-f", "-p", str(self.launcher()), "-o", "/dev/null", "-e", f"trace={call}",
+            ["strace", "-f", *[f"--attach={pid}" for pid in traced], "-o", "/dev/null", "-e", f"trace={call}",
              "-e", f"inject={call}:error={error}:when=1"], stderr=subprocess.PIPE, text=True)
         self.addCleanup(self.detach, tracer)
-        line = tracer.stderr.readline()
-        if "attached" not in line:
-            self.skipTest(f"strace cannot attach here: {line.strip()}")
+        for _ in traced:
+            line = tracer.stderr.readline()
+            if "attached" not in line:
+                self.skipTest(f"strace cannot attach here: {line.strip()}")
         return tracer
 
     def detach(self, tracer):

@@ -66,15 +66,26 @@ class Steps(unittest.TestCase):
                     return next((child for child in children(keeper) if comm(child).startswith("ogni-launcher")), None)
         return wait_until(running, "the launcher runs")
 
+    def zygote(self):
+        """Pid of what inits are cloned from, in a namespace."""
+        return wait_until(lambda: next((child for child in children(self.launcher()) if comm(child) == "ogni-zygote"), None),
+                          "there is a zygote")
+
     def inits(self):
         return [pid for pid, _ in self.service.family() if comm(pid) == "ogni-init"]
+
+    def killed(self, role):
+        """For the killer: whom to watch, and which of those processes is to die."""
+        if role == "zygote" or (role == "init" and self.strength == "namespace"):
+            return str(self.zygote()), "launcher" if role == "zygote" else "init"
+        return str(self.launcher()), role
 
     def kill_at(self, role, step):
         """One cold start with `role` killed at its call number `step`: the numbers of the calls it made."""
         self.number += 1
         name = f"step-{self.number}"
         self.service.deploy(name, functions.hello_cpp(), Timeout=20)
-        killer = subprocess.Popen([sys.executable, str(KILLER), str(self.launcher()), role, str(step)],
+        killer = subprocess.Popen([sys.executable, str(KILLER), *self.killed(role), str(step)],
                                   stdout=subprocess.PIPE, text=True)
         try:
             if killer.stdout.readline() != "attached\n":
@@ -124,7 +135,7 @@ class Steps(unittest.TestCase):
         self.start()
         self.kill_at(role, 0)  # the first environment makes what is kept
         calls = self.kill_at(role, 0)
-        self.assertGreater(len(calls), 10)
+        self.assertGreater(len(calls), 2 if role == "zygote" else 10)
         steps = range(1, len(calls) + 1)
         if not os.environ.get("OGNI_SOAK"):
             first = sorted({calls.index(call) + 1 for call in calls})
@@ -152,6 +163,9 @@ class Namespace(Steps):
 
     def test_init_killed_at_each_step(self):
         self.each_step("init")
+
+    def test_zygote_killed_at_each_step(self):
+        self.each_step("zygote")
 
 
 class Process(Steps):

@@ -83,9 +83,20 @@ class Processor(unittest.TestCase):
         name, weight = ("cpu.shares", THOUSANDTHS * 1024 // 1000) if version == 1 else ("cpu.weight", THOUSANDTHS // 10)
         self.assertEqual(self.read(directory, name), [str(weight)])
 
+    def wait_until_rested(self, service, directory):
+        def rested():
+            if self.read(directory, "cpu.idle") == ["0"]:
+                return True
+            time.sleep(1)  # calls without a pause would keep it busy
+            service.invoke("spin")
+
+        if (directory / "cpu.idle").exists():
+            wait_until(rested, "the group is an ordinary one")
+
     def test_weight_is_in_proportion_to_memory_and_nothing_is_withheld(self):
         service, (version, directory), policy = self.environment()
         self.assertIn("cpu.shares" if version == 1 else "cpu.weight", policy)
+        self.wait_until_rested(service, directory)
         self.assert_weight(version, directory)
         self.assertEqual(service.invoke("spin", "spin").json, "spun")
         if version == 1:
@@ -98,19 +109,13 @@ class Processor(unittest.TestCase):
         service, (version, directory), _ = self.environment()
         if not (directory / "cpu.idle").exists():
             self.skipTest("this kernel has no idle groups")
-        self.assertEqual(self.read(directory, "cpu.idle"), ["0"])
+        self.wait_until_rested(service, directory)
         calls = concurrent.futures.ThreadPoolExecutor(1)
         self.addCleanup(calls.shutdown)
         spinning = calls.submit(service.invoke, "spin", "spin")
         wait_until(lambda: self.read(directory, "cpu.idle") == ["1"], "the group of a busy environment is an idle one")
         self.assertEqual(spinning.result().json, "spun")
-
-        def rested():
-            time.sleep(1)  # calls without a pause would keep it busy
-            service.invoke("spin")
-            return self.read(directory, "cpu.idle") == ["0"]
-
-        wait_until(rested, "it is an ordinary one again")
+        self.wait_until_rested(service, directory)
         self.assert_weight(version, directory)
 
     def test_quota_of_aws_is_set_and_counted_against(self):
