@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <iterator>
 #include <memory>
@@ -119,18 +120,18 @@ pid_t parent_of(pid_t pid) {
   return fields >> state >> parent ? parent : 0;
 }
 
-// A group that has processes cannot give its children controllers. Where they are nobody's but ours, as in a service that
-// systemd has delegated its group to, or in a container of our own, they move into a child of it. Others stay where they are.
+// A group that has processes cannot give its children controllers. Where they are only the launcher's, its keeper's and the
+// daemon's, as in a service that systemd has delegated its group to, or in a container of our own, they move into a child of it.
+// Others' stay where they are, and so do ours beside them.
 bool make_room(const std::string& group) {
   if (group.ends_with(kOwnGroup)) return false;
   const auto text = read_file(group + "/cgroup.procs");
   if (!text) return false;
-  std::vector<pid_t> ours;
-  for (pid_t pid = ::getpid(); pid > 0; pid = parent_of(pid)) ours.push_back(pid);
+  const pid_t keeper = ::getppid();
+  const std::array ours = {::getpid(), keeper, parent_of(keeper)};
   std::istringstream numbers(*text);
   const std::vector<pid_t> inside{std::istream_iterator<pid_t>(numbers), {}};
-  const auto is_ours = [&](pid_t pid) { return std::ranges::find(ours, pid) != ours.end(); };
-  if (!std::ranges::all_of(inside, is_ours)) return false;
+  if (!std::ranges::all_of(inside, [&](pid_t pid) { return std::ranges::find(ours, pid) != ours.end(); })) return false;
   const std::string place = group + kOwnGroup;
   if (::mkdir(place.c_str(), 0755) != 0 && errno != EEXIST) return false;
   return std::ranges::all_of(inside, [&](pid_t pid) {
@@ -223,12 +224,13 @@ std::vector<std::string> find_version_two_with(const std::string& controller) {
     std::string& path = place.path;
     // Else one above may do so already.
     if (!distributes(path, controller)) {
-      const auto distribute = [&] {
-        return write_control_file(AT_FDCWD, path + "/cgroup.subtree_control", "+" + controller);
+      const auto distribute = [&](const std::string& name) {
+        return write_control_file(AT_FDCWD, path + "/cgroup.subtree_control", "+" + name);
       };
-      const auto tried = distribute();
+      const auto tried = distribute(controller);
       if (!tried && tried.error().system_error() == EBUSY && make_room(path)) {
-        [[maybe_unused]] const auto again = distribute();
+        for (const char* name : {"memory", "cpu"}) [[maybe_unused]]
+          const auto again = distribute(name);
       }
     }
     while (path.size() >= place.top.size()) {
