@@ -2,6 +2,7 @@
 the interface has the controller here."""
 
 import concurrent.futures
+import itertools
 import time
 import unittest
 from pathlib import Path
@@ -84,10 +85,12 @@ class Processor(unittest.TestCase):
         self.assertEqual(self.read(directory, name), [str(weight)])
 
     def wait_until_rested(self, service, directory):
+        pauses = itertools.count(1)
+
         def rested():
             if self.read(directory, "cpu.idle") == ["0"]:
                 return True
-            time.sleep(1)  # calls without a pause would keep it busy
+            time.sleep(next(pauses))  # calls without a pause would keep it busy
             service.invoke("spin")
 
         if (directory / "cpu.idle").exists():
