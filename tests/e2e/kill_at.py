@@ -85,6 +85,7 @@ def main(pid, role, at):
             ptrace(CONTINUE_TO_CALL, stopped, 0, forwarded)
         except ProcessLookupError:
             pass
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # else it might print in the middle of this
     print(json.dumps(seen), flush=True)
 
 
