@@ -99,7 +99,8 @@ void use_up_free_memory() {
   const auto end = reinterpret_cast<std::uintptr_t>(::sbrk(0));
   const std::uintptr_t untouched = end - ::mallinfo2().keepcost;
   for (std::size_t size = 64 << 10; size >= 16; size -= size > 2048 ? size / 2 : 16) {
-    while (reinterpret_cast<std::uintptr_t>(std::malloc(size)) < untouched) {
+    for (std::uintptr_t taken = 1; taken != 0 && taken < untouched;) {
+      taken = reinterpret_cast<std::uintptr_t>(std::malloc(size));
     }
   }
 }
