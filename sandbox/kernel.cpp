@@ -72,7 +72,8 @@ Result<Child> fork_into(std::uint64_t flags, int cgroup) {
   clone_args arguments{};
   arguments.flags = flags | CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  arguments.exit_signal = SIGCHLD;
+  // A sibling has its maker's, which the kernel wants to be told of not at all.
+  arguments.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
   if (cgroup >= 0) {
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<std::uint64_t>(cgroup);

@@ -38,8 +38,8 @@ struct Child {
   pid_t pid = -1;  // 0 in the child
   Fd process;      // its pidfd
 };
-// fork(2) into new namespaces (`flags`: CLONE_NEW…) and, with `cgroup` >= 0, into that cgroup v2. For a
-// single-threaded caller: the child may do whatever its parent may.
+// fork(2) into new namespaces (`flags`: CLONE_NEW…; CLONE_PARENT makes it a child of the caller's parent) and, with `cgroup`
+// >= 0, into that cgroup v2. For a single-threaded caller: the child may do whatever its parent may.
 [[nodiscard]] Result<Child> fork_into(std::uint64_t flags, int cgroup);
 
 // Moves the descriptors to 3, 4, … in this order and closes every other above standard error: for a child that shall hold

@@ -1,6 +1,5 @@
 #include "sandbox/zygote.h"
 
-#include <linux/sched.h>
 #include <malloc.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -93,8 +92,13 @@ bool send_reply(const Reply& reply, int pidfd) {
   return ::sendmsg(kSocket, &message, MSG_NOSIGNAL) == sizeof reply;
 }
 
-// Takes what is free between the launcher's own data, and keeps it: so what a clone allocates lies side by side above them,
-// and not on a dozen pages, each of which it would have to copy.
+void wait_for(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+// Takes what is free between the launcher's own data, and keeps it: so what a clone allocates lies side by side above
+// them, and not on a dozen pages, each of which it would have to copy.
 void use_up_free_memory() {
   const auto end = reinterpret_cast<std::uintptr_t>(::sbrk(0));
   const std::uintptr_t untouched = end - ::mallinfo2().keepcost;
@@ -105,24 +109,19 @@ void use_up_free_memory() {
   }
 }
 
+// False when the launcher is gone. In a clone it does not return.
+bool carry_out(const Order& order, const SystemCallFilter& filter) {
+  // The launcher's child, as the zygote is.
+  auto init = fork_into(order.flags | CLONE_PARENT, order.cgroup);
+  if (!init) return send_reply({.error = init.error().system_error()}, -1);
+  if (init->pid == 0) run_init(order.descriptors, Strength::kNamespace, {}, filter);
+  return send_reply({.pid = init->pid}, init->process.get());
+}
+
 [[noreturn]] void run(const SystemCallFilter& filter) {
   ::prctl(PR_SET_NAME, "ogni-zygote", 0, 0, 0);
   use_up_free_memory();
-  for (Order order; receive_order(order);) {
-    int pidfd = -1;
-    clone_args arguments{};
-    // The launcher's child, as the zygote is.
-    arguments.flags = order.flags | CLONE_PIDFD | CLONE_PARENT;
-    arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-    if (order.cgroup >= 0) {
-      arguments.flags |= CLONE_INTO_CGROUP;
-      arguments.cgroup = static_cast<std::uint64_t>(order.cgroup);
-    }
-    const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid == 0) run_init(order.descriptors, Strength::kNamespace, {}, filter);
-    const Reply reply{.pid = static_cast<pid_t>(pid), .error = pid < 0 ? errno : 0};
-    const bool sent = send_reply(reply, pidfd);
-    if (!sent) break;
+  for (Order order; receive_order(order) && carry_out(order, filter);) {
     ::syscall(SYS_close_range, kSocket + 1, ~0U, 0U);
   }
   ::_exit(0);
@@ -154,8 +153,7 @@ Zygote& Zygote::operator=(Zygote&& other) noexcept {
 Zygote::~Zygote() {
   if (!process_.process) return;
   socket_.reset();
-  while (::waitpid(process_.pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  wait_for(process_.pid);
 }
 
 Result<Child> Zygote::clone_init(std::uint64_t flags, int cgroup, const InitDescriptors& descriptors) {
@@ -169,9 +167,12 @@ Result<Child> Zygote::clone_init(std::uint64_t flags, int cgroup, const InitDesc
   Reply reply;
   std::memcpy(&reply, message->bytes.data(), std::min(message->bytes.size(), sizeof reply));
   if (reply.pid < 0) return failure(Error::from_errno("clone3", reply.error));
-  Child child{.pid = reply.pid, .process = Fd()};
-  if (!message->descriptors.empty()) child.process = std::move(message->descriptors.front());
-  return child;
+  if (message->descriptors.empty()) {
+    ::kill(reply.pid, SIGKILL);
+    wait_for(reply.pid);
+    return failure(ErrorCode::kLimit, "no descriptors are left");
+  }
+  return Child{.pid = reply.pid, .process = std::move(message->descriptors.front())};
 }
 
 }  // namespace ogni::sandbox

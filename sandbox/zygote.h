@@ -1,7 +1,7 @@
 // Where the inits of environments are cloned from: a process of the launcher's that does nothing else.
 //
-// A clone of the launcher itself would cost both a copy of every page that either writes from then on, and the clone a look
-// at each of the launcher's thousands of descriptors. The zygote writes next to nothing and holds one descriptor.
+// A clone of the launcher itself would cost both a copy of every page that either writes from then on, and the clone a
+// look at each of the launcher's thousands of descriptors. The zygote writes next to nothing and holds one descriptor.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,16 @@ namespace ogni::sandbox {
 
 class [[nodiscard]] Zygote {
  public:
-  // Clones it from the caller, which is single-threaded: it keeps the namespaces that the caller is in now. `filter` is for
-  // the programs of the inits.
+  // Clones it from the caller, which is single-threaded: it keeps the namespaces that the caller is in now. `filter` is
+  // for the programs of the inits.
   static Result<Zygote> start(const SystemCallFilter& filter);
   Zygote(Zygote&&) noexcept = default;
   Zygote& operator=(Zygote&& other) noexcept;
   ~Zygote();
 
-  // An init in new namespaces (`flags`: CLONE_NEW…) and, with `cgroup` >= 0, in that cgroup v2. It is the caller's own child,
-  // and has its own copies of `descriptors`. Errors: kUnavailable when the zygote has died; those of clone3.
+  // An init in new namespaces (`flags`: CLONE_NEW…) and, with `cgroup` >= 0, in that cgroup v2. It is the caller's own
+  // child, and has its own copies of `descriptors`. Errors: kUnavailable when the zygote has died; kLimit without a
+  // descriptor left for its pidfd; those of clone3.
   [[nodiscard]] Result<Child> clone_init(std::uint64_t flags, int cgroup, const InitDescriptors& descriptors);
 
  private:
