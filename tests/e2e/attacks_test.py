@@ -1,6 +1,6 @@
 """What a hostile function tries, each through the API as a customer would: docs/threat-model.md names these tests.
 
-The attacker (attacker/app.py) returns what it reached; its walls held when that is nothing.
+The attacker (attacker/) returns what it reached; its walls held when that is nothing.
 """
 
 import concurrent.futures
@@ -16,7 +16,8 @@ from pathlib import Path
 import functions
 from harness import PYTHON, SOURCE, ServiceTest, can_isolate, is_sanitized, process_token, wait_until
 
-ATTACKER = (SOURCE / "tests" / "e2e" / "attacker" / "app.py").read_text()
+ATTACKER = functions.zip_of({file.name: file.read_text()
+                              for file in (SOURCE / "tests" / "e2e" / "attacker").glob("*.py")})
 
 
 class AttackTest(ServiceTest):
@@ -33,7 +34,7 @@ class AttackTest(ServiceTest):
 
     @classmethod
     def deploy_attacker(cls, name, **settings):
-        cls.service.deploy(name, functions.python_handler(ATTACKER), runtime=PYTHON, handler="app.handler",
+        cls.service.deploy(name, ATTACKER, runtime=PYTHON, handler="app.handler",
                            **{"Timeout": 60, "MemorySize": 512, **settings})
 
     def tearDown(self):

@@ -4,7 +4,7 @@ import concurrent.futures
 import socket
 
 import functions
-from harness import PYTHON, ServiceTest, wait_until
+from harness import PYTHON, ServiceTest, comm, wait_until
 
 # Answers an identity that lives as long as the environment, after EVENT seconds.
 SLEEPER = functions.bash_runtime(
@@ -137,10 +137,3 @@ class Idle(ServiceTest):
         self.service.deploy("busy", SLEEPER, Timeout=20)
         self.assertIsNone(self.service.invoke("busy", b"3").error)
 
-
-def comm(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import OGNI, ClientError, Service, wait_until
+from harness import OGNI, ClientError, Service, comm, wait_until
 from leftovers import groups, is_empty, mounts
 
 
@@ -263,9 +263,3 @@ class Identity(DaemonTest):
             done.wait()
             done.stdout.close()
 
-
-def comm(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""

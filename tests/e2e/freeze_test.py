@@ -2,14 +2,13 @@
 
 import unittest
 
-import functions
 from attacks_test import ATTACKER
 from harness import PYTHON, ServiceTest, can_isolate, wait_until
 
 
 class FreezeTest(ServiceTest):
     def deploy(self, name, **settings):
-        self.service.deploy(name, functions.python_handler(ATTACKER), runtime=PYTHON, handler="app.handler",
+        self.service.deploy(name, ATTACKER, runtime=PYTHON, handler="app.handler",
                             **{"Timeout": 20, "MemorySize": 256, **settings})
 
     def attack(self, name, attack, **arguments):

@@ -81,6 +81,54 @@ def process_token(pid):
     return None if stat[0] == "Z" else stat[19]
 
 
+def comm(pid):
+    """A process's name, at most 15 letters; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def children(pid):
+    """Pids of a process's children; none if it has ended."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def group_of(pid, controller=""):
+    """The directory of a process's control group where a hierarchy of version 1 with this controller is mounted, or with no
+    controller that of version 2; None where there is none."""
+    own = {}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        own.update({name: path for name in controllers.split(",")})
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, after = line.split(" - ")
+        _, _, _, root, place = before.split()[:5]
+        kind, _, options = after.split()
+        if kind != ("cgroup" if controller else "cgroup2") or (controller and controller not in options.split(",")):
+            continue
+        path = own.get(controller, "")
+        if path.startswith(root.rstrip("/")):
+            return Path(place + path.removeprefix(root.rstrip("/")))
+    return None
+
+
+class Refusals:
+    """For test cases: calls of boto3 that must fail."""
+
+    def refused(self, code, status, call, **arguments):
+        """`call` must fail with this error and HTTP status; returns its message."""
+        with self.assertRaises(ClientError) as caught:
+            call(**arguments)
+        response = caught.exception.response
+        self.assertEqual((response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]), (code, status),
+                         response)
+        return response["Error"].get("Message") or response.get("message")
+
+
 class Service:
     """One `ogni serve` on a port of its own."""
 
@@ -235,7 +283,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class ServiceTest(unittest.TestCase):
+class ServiceTest(Refusals, unittest.TestCase):
     """A class of tests that share one service; it must end well afterwards and leave no process."""
 
     flags = ()
@@ -254,15 +302,6 @@ class ServiceTest(unittest.TestCase):
         messages = cls.service.messages()
         if status != 0:
             raise AssertionError(f"the service ended with status {status}:\n{messages}")
-
-    def refused(self, code, status, call, **arguments):
-        """`call` must fail with this error and HTTP status; returns its message."""
-        with self.assertRaises(ClientError) as caught:
-            call(**arguments)
-        response = caught.exception.response
-        self.assertEqual((response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]), (code, status),
-                         response)
-        return response["Error"]["Message"]
 
     def fails(self, answer, error_type, message):
         """The invocation failed, and the body is exactly AWS's; `message` may use {rid}."""

@@ -5,7 +5,7 @@ import os
 import unittest
 
 import functions
-from harness import PYTHON, ServiceTest, can_isolate, is_sanitized, wait_until
+from harness import PYTHON, ServiceTest, can_isolate, comm, is_sanitized, wait_until
 
 
 class Hostile(ServiceTest):
@@ -142,13 +142,6 @@ class Hostile(ServiceTest):
         self.service.invoke("killer")
         self.assertEqual(self.service.process.poll(), None)
 
-
-def comm(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def rss_bytes(pid):

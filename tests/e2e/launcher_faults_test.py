@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import ServiceTest, can_isolate, wait_until
+from harness import ServiceTest, can_isolate, children, comm, wait_until
 
 # call, error, and what the log says of it; the first of each in the launcher or in the environment's init
 FAULTS = [
@@ -27,15 +27,6 @@ AS_ROOT = [("mkdirat", "EACCES", "mkdir"), ("fchown", "EPERM", "chown"), ("fsope
            ("fsmount", "EPERM", "fsmount")]
 
 
-def comm(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def children(pid):
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class LauncherFaults(ServiceTest):

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import Service, can_isolate, process_token, wait_until
+from harness import Service, can_isolate, children, comm, process_token, wait_until
 from leftovers import groups, mounts
 
 KILLER = Path(__file__).resolve().parent / "kill_at.py"
@@ -24,18 +24,6 @@ EVENT = ANSWER = b"[1]"  # such an event hello-cpp returns as it came
 FAILED = b"could not run the function"
 
 
-def children(pid):
-    try:
-        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def comm(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
 
 
 def loop_devices(folder):

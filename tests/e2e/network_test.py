@@ -12,7 +12,6 @@ import tempfile
 import threading
 import unittest
 
-import functions
 from attacks_test import ATTACKER
 from harness import PYTHON, Service, can_isolate, wait_until
 
@@ -120,7 +119,7 @@ class NetworkTest(unittest.TestCase):
                        ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf") if os.path.exists(path))
 
     def deploy(self, service, name, network=None):
-        service.deploy(name, functions.python_handler(ATTACKER), runtime=PYTHON, handler="app.handler", Timeout=60,
+        service.deploy(name, ATTACKER, runtime=PYTHON, handler="app.handler", Timeout=60,
                        MemorySize=256, **({"Tags": {"ogni:network": network}} if network else {}))
 
     def attack(self, service, function, attack, **arguments):

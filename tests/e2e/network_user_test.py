@@ -13,7 +13,6 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import functions
 import network_test as network
 from attacks_test import ATTACKER
 from harness import BIN, OGNI, PYTHON, Service, can_isolate, wait_until
@@ -149,7 +148,7 @@ class AsThisUser(unittest.TestCase):
             self.assertIn(reason, str(caught.exception))
             return
         service.start()
-        service.deploy("out", functions.python_handler(ATTACKER), runtime=PYTHON, handler="app.handler", Timeout=60)
+        service.deploy("out", ATTACKER, runtime=PYTHON, handler="app.handler", Timeout=60)
         self.assertEqual(set(service.invoke("out", {"attack": "interfaces"}).json), {"lo", "eth0"})
         targets = [["4", "127.0.0.1", service.port], ["4", network.METADATA, 80]]
         attack = {"attack": "connect", "with": {"targets": targets, "seconds": 1}}

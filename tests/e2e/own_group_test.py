@@ -3,29 +3,9 @@ hand no controllers on, so they make room."""
 
 import os
 import unittest
-from pathlib import Path
 
 import functions
-from harness import Service, can_isolate, wait_until
-
-
-def comm(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def group_of(pid):
-    """The directory of a process in the hierarchy of version 2; None where it is not mounted."""
-    own = next((line.split(":", 2)[2] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-                if line.startswith("0::")), None)
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, after = line.split(" - ")
-        _, _, _, root, place = before.split()[:5]
-        if after.split()[0] == "cgroup2" and own is not None and own.startswith(root.rstrip("/")):
-            return Path(place + own.removeprefix(root.rstrip("/")))
-    return None
+from harness import Service, can_isolate, comm, group_of, wait_until
 
 
 def giving_group():

@@ -5,10 +5,9 @@ import concurrent.futures
 import itertools
 import time
 import unittest
-from pathlib import Path
 
 import functions
-from harness import Service, can_isolate, wait_until
+from harness import Service, can_isolate, comm, group_of, wait_until
 
 MEMORY_MB = 512
 THOUSANDTHS = MEMORY_MB * 1000 // 1769  # AWS: 1,769 MB are one processor
@@ -16,30 +15,13 @@ SPIN = ("if [[ $EVENT == '\"spin\"' ]]; then end=$((SECONDS + 60)); n=0; "
         "while ((n < 300000 && SECONDS < end)); do ((n += 1)); done; fi; echo '\"spun\"'")
 
 
-def comm(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
 
 def processor_group(pid):
     """(version, directory) of a process in the hierarchy that has the cpu controller; None where there is none."""
-    own = {}
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        own.update({name: path for name in controllers.split(",")})
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, after = line.split(" - ")
-        _, _, _, root, place = before.split()[:5]
-        kind, _, options = after.split()
-        if kind not in ("cgroup", "cgroup2") or (kind == "cgroup" and "cpu" not in options.split(",")):
-            continue
-        path = own["cpu" if kind == "cgroup" else ""]
-        directory = Path(place + (path.removeprefix(root) if root != "/" else path))
-        if kind == "cgroup" or (directory / "cpu.weight").exists():
-            return (1 if kind == "cgroup" else 2), directory
-    return None
+    if directory := group_of(pid, "cpu"):
+        return 1, directory
+    directory = group_of(pid)
+    return (2, directory) if directory and (directory / "cpu.weight").exists() else None
 
 
 class Processor(unittest.TestCase):

@@ -11,7 +11,7 @@ from pathlib import Path
 import attacks_test
 import functions
 import roots
-from harness import OGNI, PYTHON, ClientError, Service, ServiceTest, can_isolate, wait_until
+from harness import OGNI, PYTHON, Refusals, Service, can_isolate, wait_until
 
 # Answers with what the questions print, but for quotes and backslashes.
 ASK = functions.bash_handler('eval "$(echo "$EVENT" | tr -d \'"\')" 2>&1 | tr "\\n" "|" | tr -d "\\042\\134" | { echo -n \\"; cat; echo \\"; }')
@@ -64,7 +64,7 @@ int main(void) {
 """
 
 
-class RootTest(unittest.TestCase):
+class RootTest(Refusals, unittest.TestCase):
     def setUp(self):
         reason = can_isolate()
         if reason:
@@ -86,14 +86,6 @@ class RootTest(unittest.TestCase):
         answer = service.invoke(name, json.dumps(question).encode(), tail=True)
         self.assertIsNone(answer.error, (answer.body, answer.log))
         return answer.json.rstrip("|").split("|")
-
-    def refused(self, code, status, call, **arguments):
-        with self.assertRaises(ClientError) as caught:
-            call(**arguments)
-        response = caught.exception.response
-        self.assertEqual((response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]), (code, status),
-                         response)
-        return response["Error"].get("Message") or response.get("message")
 
     def deploy_on(self, service, name, root, zipped=ASK, **settings):
         return service.deploy(name, zipped, Tags={"ogni:rootfs": root}, **{"Timeout": 20, **settings})
