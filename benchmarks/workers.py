@@ -114,7 +114,8 @@ def bootstrap_of(program, task, handler, scratch, variables=None):
     """An invocation through a bootstrap, which ends with what it started before its platform does."""
     with said_of(scratch / "bootstrap-errors") as errors, RuntimeApi(60) as api:
         environment = {"AWS_LAMBDA_RUNTIME_API": api.address, "LAMBDA_TASK_ROOT": str(task), "_HANDLER": handler,
-                       "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **(variables or {})}
+                       "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(scratch),
+                       **(variables or {})}
         process = subprocess.Popen(program, env=environment, cwd=task, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
         try:
