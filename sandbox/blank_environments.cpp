@@ -98,6 +98,7 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
                           .program_tasks = cgroup.program_tasks ? cgroup.program_tasks.get() : -1,
                           .out_of_memory = cgroup.out_of_memory ? cgroup.out_of_memory.get() : -1,
                           .out_of_memory_is_event = cgroup.out_of_memory_is_event,
+                          .memory_statistics = cgroup.memory_statistics ? cgroup.memory_statistics.get() : -1,
                           .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
                          cgroup.clone_into ? cgroup.clone_into.get() : -1);
   if (!init) return failure(std::move(init).error());

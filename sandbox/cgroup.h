@@ -29,13 +29,14 @@ struct EnvironmentCgroup {
   // Tells the init that memory has run out: version 1 an eventfd, version 2 memory.events, which is polled for POLLPRI.
   Fd out_of_memory;
   bool out_of_memory_is_event = false;
-  // For the daemon; empty where there is none.
-  Fd memory;             // directory that has the memory files
+  // For the init and the daemon; empty where there is none.
   Fd memory_statistics;  // memory.stat
-  Fd freezer;            // cgroup.freeze or freezer.state
-  Fd processor_time;     // cpu.stat or cpuacct.usage
-  Fd processor_weight;   // cpu.weight or cpu.shares
-  Fd processor_idle;     // cpu.idle
+  // For the daemon; empty where there is none.
+  Fd memory;            // directory that has the memory files
+  Fd freezer;           // cgroup.freeze or freezer.state
+  Fd processor_time;    // cpu.stat or cpuacct.usage
+  Fd processor_weight;  // cpu.weight or cpu.shares
+  Fd processor_idle;    // cpu.idle
   FreezeWay freeze_way = FreezeWay::kSignals;
 };
 

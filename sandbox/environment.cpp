@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/system.h"
+#include "sandbox/cgroup_file.h"
 #include "sandbox/wire.h"
 
 namespace ogni::sandbox {
@@ -20,20 +21,6 @@ Result<void> send(int control, const std::string& bytes) {
   auto sent = send_message(control, bytes);
   if (!sent) return failure(ErrorCode::kUnavailable, "environment: " + sent.error().message());
   return {};
-}
-
-// The number after `name` and a blank, at the start of a line of a cgroup's "name value" file.
-std::optional<std::uint64_t> field(std::string_view text, std::string_view name) {
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ' ') {
-      std::uint64_t value = 0;
-      const std::string_view digits = line.substr(name.size() + 1);
-      if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc()) return value;
-    }
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-  }
-  return std::nullopt;
 }
 
 std::optional<std::uint64_t> number_in(int directory, const std::string& name) {
@@ -97,7 +84,7 @@ std::optional<std::chrono::nanoseconds> Environment::processor_time() const {
   const ssize_t count = ::pread(handles_.processor_time.get(), buffer.data(), buffer.size(), 0);
   if (count <= 0) return std::nullopt;
   const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
-  if (const auto microseconds = field(text, "usage_usec")) return std::chrono::microseconds(*microseconds);
+  if (const auto microseconds = number_after("usage_usec", text)) return std::chrono::microseconds(*microseconds);
   std::uint64_t nanoseconds = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), nanoseconds).ec != std::errc()) return std::nullopt;
   return std::chrono::nanoseconds(nanoseconds);
@@ -140,10 +127,8 @@ Result<std::uint64_t> Environment::memory_bytes() const {
   const ssize_t count = ::pread(handles_.memory_stat.get(), buffer.data(), buffer.size(), 0);
   if (count < 0) return failure(Error::from_errno("read memory.stat"));
   const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
-  // Version 2 says "anon", version 1 "rss", which excludes shared memory too.
-  auto anonymous = field(text, "anon");
-  if (!anonymous) anonymous = field(text, "rss");
-  const auto shared = field(text, "shmem");
+  const auto anonymous = anonymous_bytes(text);
+  const auto shared = number_after("shmem", text);
   if (!anonymous || !shared) return failure(ErrorCode::kIo, "memory.stat does not tell what is in use");
   return *anonymous + *shared;
 }
@@ -165,7 +150,7 @@ std::uint64_t Environment::oom_kills() const {
   if (!handles_.cgroup) return 0;
   for (const char* name : {"memory.events", "memory.oom_control"}) {
     const auto text = read_file_at(handles_.cgroup.get(), name, 4096);
-    if (text) return field(*text, "oom_kill").value_or(0);
+    if (text) return number_after("oom_kill", *text).value_or(0);
   }
   return 0;
 }

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "base/system.h"
+#include "sandbox/cgroup_file.h"
 #include "sandbox/environment_mounts.h"
 #include "sandbox/file_wall.h"
 #include "sandbox/network.h"
@@ -39,13 +40,16 @@ constexpr int kLog = 5;
 constexpr int kProgramTasks = 6;
 constexpr std::array kTasks = {7, 8};
 constexpr int kOutOfMemory = 9;
-constexpr int kLast = 9;
+constexpr int kMemoryStatistics = 10;
+constexpr int kLast = 10;
 // Without a memory cgroup: how often memory is looked at while a program runs.
 constexpr int kLookMs = 20;
 constexpr const char* kHostname = "sandbox";
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
 constexpr int kKillTriesMax = 2'000;
+// An init has a tenth of it. Above it memory of the dead is still to be given back.
+constexpr std::uint64_t kOwnBytesMax = 8 << 20;
 
 struct Begin {
   Fd root;
@@ -64,13 +68,14 @@ struct TreesHeader {
 
 // Moves the descriptors to their places and closes every other one: the launcher's and other environments' ends.
 Result<void> arrange_descriptors(const InitDescriptors& given) {
-  std::array<std::pair<int, int>, 7> moves = {{{given.control, kControl},
+  std::array<std::pair<int, int>, 8> moves = {{{given.control, kControl},
                                                {given.lifeline, kLifeline},
                                                {given.log, kLog},
                                                {given.program_tasks, kProgramTasks},
                                                {given.tasks[0], kTasks[0]},
                                                {given.tasks[1], kTasks[1]},
-                                               {given.out_of_memory, kOutOfMemory}}};
+                                               {given.out_of_memory, kOutOfMemory},
+                                               {given.memory_statistics, kMemoryStatistics}}};
   for (auto& [from, to] : moves) {
     if (from < 0) continue;
     from = ::fcntl(from, F_DUPFD, kLast + 1);
@@ -209,6 +214,7 @@ class Init {
         niceness_(given.niceness),
         memory_watch_(given.out_of_memory >= 0 ? kOutOfMemory : -1),
         memory_watch_is_event_(given.out_of_memory_is_event),
+        memory_statistics_(given.memory_statistics >= 0 ? kMemoryStatistics : -1),
         file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()),
         forerunner_(std::move(forerunner)) {}
 
@@ -250,9 +256,7 @@ class Init {
     }
     const ssize_t size = ::pread(memory_watch_, text.data(), text.size(), 0);
     const std::string_view events(text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-    const std::size_t line = events.find("oom_kill ");
-    const std::string kills(
-        line == std::string_view::npos ? "" : events.substr(line + 9, events.find('\n', line) - line - 9));
+    const std::uint64_t kills = number_after("oom_kill", events).value_or(0);
     if (kills == memory_kills_) return;
     memory_kills_ = kills;
     end_for_memory();
@@ -265,7 +269,12 @@ class Init {
   void end_for_memory() {
     if (!program_) return;
     out_of_memory_ = true;
-    kill_all(reach_);
+    if (reach_ == Reach::kNamespace) {
+      kill_all(reach_);
+    } else {
+      // To look for descendants takes memory. What the program leaves is looked for when it has given back its own.
+      ::kill(-*program_, SIGKILL);
+    }
   }
 
   void reap() {
@@ -274,7 +283,8 @@ class Init {
       rusage used{};
       const pid_t pid = ::wait4(-1, &status, WNOHANG | __WALL, &used);
       if (pid <= 0) {
-        if (pid < 0 && errno == ECHILD) nobody_is_left();
+        nobody_left_ = pid < 0 && errno == ECHILD;
+        if (nobody_left_) nobody_is_left();
         break;
       }
       max_rss_bytes_ = std::max(max_rss_bytes_, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
@@ -282,14 +292,24 @@ class Init {
       if (pid == program_) {
         program_.reset();
         ended_ = status;
-        kill_all(reach_);
       }
     }
-    if (ended_) kill_all(reach_);
+    if (ended_ && !nobody_left_) kill_all(reach_);
+  }
+
+  // Whoever reads /proc/PID/... at the time may hold the memory of a process beyond its end, and what the init then took
+  // for the next program would be out of memory at once, the init alone to be killed for it.
+  bool memory_is_given_back() const {
+    std::array<char, 128> beginning;
+    const ssize_t size = ::pread(memory_statistics_, beginning.data(), beginning.size(), 0);
+    const std::string_view text(beginning.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return anonymous_bytes(text).value_or(0) <= kOwnBytesMax;
   }
 
   void nobody_is_left() {
     if (!ended_) return;
+    if (++waits_for_memory_ < kKillTriesMax && !memory_is_given_back()) return;
+    waits_for_memory_ = 0;
     report(Exited{.wait_status = *std::exchange(ended_, std::nullopt),
                   .max_rss_bytes = max_rss_bytes_,
                   .out_of_memory = std::exchange(out_of_memory_, false)});
@@ -335,6 +355,8 @@ class Init {
     if (const pid_t* pid = std::get_if<pid_t>(&started)) {
       program_ = *pid;
       stopped_ = false;
+      // The kernel's buffer for it is taken at the first reading: now, since there may be no memory for it later.
+      [[maybe_unused]] const bool none_is_used = memory_is_given_back();
       memory_limit_ = program.memory_bytes;
     } else {
       report(std::get<StartFailed>(std::move(started)));
@@ -361,14 +383,17 @@ class Init {
   const int niceness_;
   const int memory_watch_;
   const bool memory_watch_is_event_;
+  const int memory_statistics_;
   std::uint64_t memory_limit_ = 0;  // of what runs, if it is ours to enforce
   bool stopped_ = false;            // by signals
   bool out_of_memory_ = false;
-  std::string memory_kills_ = "0";  // as memory.events last said
+  std::uint64_t memory_kills_ = 0;  // as memory.events last said
   const Fd file_wall_;
   std::optional<Forerunner> forerunner_;  // until the first program
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed
+  bool nobody_left_ = true;
+  int waits_for_memory_ = 0;
   std::uint64_t max_rss_bytes_ = 0;
   bool over_ = false;
 };

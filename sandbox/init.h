@@ -27,7 +27,8 @@ struct InitDescriptors {
   int program_tasks = -1;               // of the cgroup that the program's processes join, or -1
   int out_of_memory = -1;               // EnvironmentCgroup::out_of_memory, or -1
   bool out_of_memory_is_event = false;
-  int niceness = 0;  // of the program
+  int memory_statistics = -1;  // memory.stat of the environment's memory cgroup, or -1
+  int niceness = 0;            // of the program
 };
 
 // Process environments as root: the ids to take. 0 = keep.

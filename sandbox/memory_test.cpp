@@ -2,7 +2,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <filesystem>
+#include <stop_token>
+#include <thread>
 
 #include "sandbox/test_environment.h"
 
@@ -91,6 +95,45 @@ TEST_P(MemoryTest, EndsTheWholeEnvironmentWhenOneOfItsProcessesHasTooMuch) {
   const auto* exited = std::get_if<Exited>(&ran->event);
   ASSERT_NE(exited, nullptr);
   EXPECT_TRUE(exited->out_of_memory);
+}
+
+// Reads of every process what only its memory can tell, as monitors do: meanwhile that outlives the process.
+void look_at_all_processes(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      [[maybe_unused]] const auto read = read_file(entry.path() / "smaps_rollup", 4096);
+    }
+  }
+}
+
+TEST_P(MemoryTest, TheNextProgramHasItAllAlthoughOthersLookAtTheLast) {
+  CodeDirectory code;
+  code.file("bootstrap", "#!/usr/bin/python3\nb=[]\nwhile True: b.append(bytearray(1<<20))\n");
+  code.file("half", "#!/usr/bin/python3\nb=bytearray(b'x')*(32<<20)\nprint(len(b))\n");
+  EnvironmentSpec limited = spec(code);
+  limited.memory_bytes = 64 << 20;
+  limited.tmp_bytes = 1 << 20;
+  auto made = make(*launcher_, limited);
+  ASSERT_TRUE(made) << made.error().message();
+  Program half = bootstrap(code);
+  half.candidates = {task(code, "half")};
+  const std::array<std::jthread, 3> readers = {std::jthread(look_at_all_processes), std::jthread(look_at_all_processes),
+                                               std::jthread(look_at_all_processes)};
+
+  for (int round = 0; round < 4; ++round) {
+    auto ran = run(*made->environment, bootstrap(code));
+    ASSERT_TRUE(ran) << "round " << round << ": " << ran.error().message();
+    const auto* exited = std::get_if<Exited>(&ran->event);
+    ASSERT_NE(exited, nullptr);
+    EXPECT_TRUE(exited->out_of_memory);
+
+    ran = run(*made->environment, half);
+    ASSERT_TRUE(ran) << "round " << round << ": " << ran.error().message();
+    exited = std::get_if<Exited>(&ran->event);
+    ASSERT_NE(exited, nullptr);
+    EXPECT_FALSE(exited->out_of_memory) << "round " << round;
+    EXPECT_EQ(ran->log, "33554432\n");
+  }
 }
 
 TEST_P(MemoryTest, TellsThePeakOfWhatHasBeenGivenBack) {

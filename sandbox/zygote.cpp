@@ -43,11 +43,11 @@ template <typename Visit>
 void each_descriptor(Order& order, const Visit& visit) {
   InitDescriptors& init = order.descriptors;
   for (int* one : {&order.cgroup, &init.control, &init.lifeline, &init.log, &init.tasks[0], &init.tasks[1],
-                   &init.program_tasks, &init.out_of_memory}) {
+                   &init.program_tasks, &init.out_of_memory, &init.memory_statistics}) {
     if (*one >= 0) visit(*one);
   }
 }
-constexpr std::size_t kDescriptorsMax = 8;
+constexpr std::size_t kDescriptorsMax = 9;
 
 // Only system calls and its stack, so that clones have few pages to copy. False at the end.
 bool receive_order(Order& order) {
