@@ -77,6 +77,23 @@ TEST_F(BootstrapTest, ReportsExceptionsWithTheirStack) {
   EXPECT_TRUE(is_error(invoke("{}"))) << "the runtime goes on";
 }
 
+TEST_F(BootstrapTest, TellsXrayTheCauseOfATracedFailure) {
+  write("top.py", "raise KeyError('at import')\n");
+  start_python("def handler(event, context):\n  raise ValueError('bad')\n");
+  const auto cause = [](const Request& error) { return error.field("Lambda-Runtime-Function-XRay-Error-Cause"); };
+  const std::string traced = cause(invoke("{}", "Lambda-Runtime-Trace-Id: Root=1-a;Parent=b;Sampled=1\r\n"));
+  const std::string expected = R"({"exceptions":[{"message":"bad","type":"ValueError","stack":[{"label":"  File \")" +
+                               (directory_ / "app.py").string() + R"(\", line 2, in handler\n    raise)";
+  EXPECT_TRUE(traced.starts_with(expected)) << traced;
+  EXPECT_EQ(cause(invoke("{}", "Lambda-Runtime-Trace-Id: Root=1-a;Parent=b;Sampled=0\r\n")), "");
+  kill_program();
+  start("top.handler");
+  int status = 0;
+  const std::string at_start = cause(init_error(status));
+  EXPECT_TRUE(at_start.starts_with(R"({"exceptions":[{"message":"'at import'","type":"KeyError","stack":[)"))
+      << at_start;
+}
+
 TEST_F(BootstrapTest, EncodesResultsAsAwsDoes) {
   start_python(R"(
 import decimal
@@ -354,6 +371,30 @@ TEST_F(OwnWorker, StreamsAReply) {
   EXPECT_NE(broken_off("garbage").find("Error-Type: Runtime.InvalidWorkerReply\r\n"), std::string::npos);
   EXPECT_NE(broken_off("result").find("Error-Type: Runtime.InvalidWorkerReply\r\n"), std::string::npos);
   EXPECT_EQ(invoke("1").body, "abcdef");
+}
+
+// The platform takes no longer trailers.
+TEST_F(OwnWorker, ErrorsBehindAPartOfAStreamAreCut) {
+  const std::string message(5000, 'm');
+  const std::string made = R"({"errorType":"Long","errorMessage":")" + message + R"(","stackTrace":["f"]})";
+  const std::string fields = "type=Bad\nmessage_bytes=5000\n";
+  const std::string made_fields = "type=Bad\ncontent_type=application/json\n";
+  const auto error = [](const std::string& head, const std::string& body) {
+    return "printf '%s' $'error " + std::to_string(head.size()) + " " + std::to_string(body.size()) + "\\n'" + "'" +
+           head + body + "' >&4";
+  };
+  start_worker(std::string(kRead) + "  printf 'stream 0 1\\nx' >&4\n  if [[ $event == made ]]; then " +
+               error(made_fields, made) + "\n  else " + error(fields, message + std::string(5000, 'f')) +
+               "\n  fi\ndone\n");
+  for (const char* event : {"plain", "made"}) {
+    const Request cut = invoke(event);
+    EXPECT_EQ(cut.body, "x") << event;
+    EXPECT_EQ(cut.trailer("Lambda-Runtime-Function-Error-Type"), "Bad") << event;
+    const std::string body = cut.trailer("Lambda-Runtime-Function-Error-Body");
+    EXPECT_GT(body.size(), 3000U) << event;
+    EXPECT_LT(body.size(), 4000U) << event;
+    EXPECT_TRUE(body.starts_with("eyJlcnJvck1lc3NhZ2UiOiJtbW1t")) << event << ": " << body;
+  }
 }
 
 TEST_F(OwnWorker, FailsPlainlyBeforeTheFirstByteOfAStream) {

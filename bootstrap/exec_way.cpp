@@ -94,7 +94,7 @@ Client::Answer ExecWay::serve(Client& client) {
                             "the program wrote more than " + std::to_string(kOutputBytesMax) + " bytes on stdout");
       break;
   }
-  return client.fail(report.type, report.json());
+  return fail(client, report);
 }
 
 }  // namespace ogni::bootstrap

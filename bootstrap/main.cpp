@@ -41,12 +41,12 @@ int run() {
   if (!choice.way) {
     const ErrorReport report = plain_report("Runtime.InvalidEntrypoint", choice.reason);
     std::fprintf(stderr, "ogni: %s\n", choice.reason.c_str());
-    static_cast<void>(client.init_error(report.type, report.json()));
+    fail_init(client, report);
     return 1;
   }
   if (const auto failure = choice.way->start()) {
     if (failure->wait_status) end_like(*failure->wait_status);
-    static_cast<void>(client.init_error(failure->report.type, failure->report.json()));
+    fail_init(client, failure->report);
     return 1;
   }
   Client* const clients[] = {&client};

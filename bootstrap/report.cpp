@@ -5,11 +5,16 @@
 #include <utility>
 #include <vector>
 
+#include "bootstrap/json.h"
 #include "protocol/errors.h"
 #include "runtime/json_text.h"
+#include "runtime/report.h"
+#include "runtime/xray_cause.h"
 
 namespace ogni::bootstrap {
 namespace {
+
+using runtime::Client;
 
 constexpr std::size_t kStackLinesMax = 1000;
 
@@ -21,6 +26,26 @@ std::vector<std::string> lines_of(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
+}
+
+// Of a body that a worker has made: what the words for errors in it say.
+std::string message_of(const ErrorReport& report) {
+  return report.body.empty() ? report.message : Json::parse(report.body)["errorMessage"].text();
+}
+
+std::string_view xray_cause(runtime::Buffer& out, const ErrorReport& report) {
+  runtime::XrayCause cause(out);
+  if (report.body.empty()) {
+    cause.exception(report.type, report.message);
+    cause.frames(report.stack_trace);
+    return cause.end();
+  }
+  const Json body = Json::parse(report.body);
+  const Json type = body["errorType"];
+  cause.exception(type ? type.text() : report.type, body["errorMessage"].text());
+  const Json python = body["stackTrace"];
+  for (JsonItems frames(python ? python : body["trace"]); frames.next();) cause.frame(frames.value().text());
+  return cause.end();
 }
 
 }  // namespace
@@ -66,6 +91,29 @@ ErrorReport exit_report(std::string_view death, std::string_view request_id) {
 
 ErrorReport protocol_report() {
   return plain_report("Runtime.InvalidWorkerReply", "the worker did not keep to the worker protocol");
+}
+
+Client::Answer fail(Client& client, const ErrorReport& report) {
+  runtime::Buffer cause;
+  return client.fail(report.type, report.json(), client.is_traced() ? xray_cause(cause, report) : std::string_view());
+}
+
+Client::Answer fail_stream(Client& client, const ErrorReport& report) {
+  runtime::Buffer cause;
+  if (!client.is_stream_sent()) {
+    return client.stream_fail(report.type, report.json(),
+                              client.is_traced() ? xray_cause(cause, report) : std::string_view());
+  }
+  const std::string json = report.json();
+  if (json.size() <= Client::kTrailerErrorBytesMax) return client.stream_fail(report.type, json);
+  runtime::Buffer shorter;
+  runtime::append_short_error_json(shorter, report.type, message_of(report), Client::kTrailerErrorBytesMax);
+  return client.stream_fail(report.type, shorter.view());
+}
+
+void fail_init(Client& client, const ErrorReport& report) {
+  runtime::Buffer cause;
+  static_cast<void>(client.init_error(report.type, report.json(), xray_cause(cause, report)));
 }
 
 }  // namespace ogni::bootstrap

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bootstrap/frame.h"
+#include "runtime/client.h"
 
 namespace ogni::bootstrap {
 
@@ -25,5 +26,12 @@ ErrorReport report_of(const FrameReader& frame);
 ErrorReport exit_report(std::string_view death, std::string_view request_id);
 // The worker did not keep to the protocol.
 ErrorReport protocol_report();
+
+// Answers the current invocation with it; where that is traced, with its cause for X-Ray.
+[[nodiscard]] runtime::Client::Answer fail(runtime::Client& client, const ErrorReport& report);
+// The same for one whose answer has begun to stream: what comes behind a part of it is cut to what trailers may hold.
+[[nodiscard]] runtime::Client::Answer fail_stream(runtime::Client& client, const ErrorReport& report);
+// The initialisation failed. The process shall end afterwards.
+void fail_init(runtime::Client& client, const ErrorReport& report);
 
 }  // namespace ogni::bootstrap

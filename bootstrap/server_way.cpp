@@ -100,7 +100,7 @@ Client::Answer ServerWay::serve(Client& client) {
         const ErrorReport report = failed->wait_status
                                        ? exit_report(describe_end(*failed->wait_status), client.invocation().request_id)
                                        : failed->report;
-        return client.fail(report.type, report.json());
+        return fail(client, report);
       }
     }
     outcome = exchange_->begin(event.request);
@@ -108,7 +108,7 @@ Client::Answer ServerWay::serve(Client& client) {
   }
   if (!is_answer(outcome)) {
     const ErrorReport report = failure(outcome, client.invocation().request_id);
-    return client.fail(report.type, report.json());
+    return fail(client, report);
   }
   const bool is_error = event.shape == Shape::kOther && exchange_->reply().status >= 400;
   return settings_.streams && !is_error ? stream(client, event.shape, outcome) : buffered(client, event.shape, outcome);
@@ -132,7 +132,7 @@ Client::Answer ServerWay::buffered(Client& client, Shape shape, Outcome outcome)
   } else {
     report = status_report(reply);
   }
-  return client.fail(report.type, report.json());
+  return fail(client, report);
 }
 
 Client::Answer ServerWay::stream(Client& client, Shape shape, Outcome outcome) {
@@ -152,7 +152,7 @@ Client::Answer ServerWay::stream(Client& client, Shape shape, Outcome outcome) {
     outcome = exchange_->more(Exchange::Taken::kForget);
   }
   const ErrorReport report = failure(outcome, client.invocation().request_id);
-  return client.stream_fail(report.type, report.json());
+  return fail_stream(client, report);
 }
 
 ErrorReport ServerWay::failure(Outcome outcome, std::string_view request_id) {

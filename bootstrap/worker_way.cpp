@@ -113,7 +113,7 @@ Client::Answer WorkerWay::answer(Client& client) {
   const auto body = body_of(reply);
   if (!body || !belongs_to(reply, client.invocation().request_id)) {
     const ErrorReport report = failure(Worker::Outcome::kMalformed, client.invocation().request_id);
-    return client.fail(report.type, report.json());
+    return fail(client, report);
   }
   if (reply.kind() == "result" || reply.kind() == "printed") {
     const std::string_view type = reply.field("content_type");
@@ -122,7 +122,7 @@ Client::Answer WorkerWay::answer(Client& client) {
   if (reply.kind() == "stream") return stream(client);
   const bool spoke_protocol = reply.kind() == "error";
   const ErrorReport report = spoke_protocol ? report_of(reply) : protocol_report();
-  const Client::Answer answered = client.fail(report.type, report.json());
+  const Client::Answer answered = fail(client, report);
   if (!spoke_protocol || reply.field("ends") == "yes") worker_.reset();
   return answered;
 }
@@ -148,7 +148,7 @@ Client::Answer WorkerWay::stream(Client& client) {
     const bool ends = kind == "error" && reply.field("ends") == "yes";
     const ErrorReport report = kind == "error" ? report_of(reply) : failure(outcome, request_id);
     if (ends) worker_.reset();
-    return client.stream_fail(report.type, report.json());
+    return fail_stream(client, report);
   }
 }
 
@@ -201,25 +201,25 @@ Client::Answer WorkerWay::serve(Client& client) {
         const ErrorReport report = failed->wait_status
                                        ? exit_report(describe_end(*failed->wait_status), invocation.request_id)
                                        : failed->report;
-        return client.fail(report.type, report.json());
+        return fail(client, report);
       }
     }
     if (!takes_nul_bytes_ && invocation.event.find('\0') != std::string_view::npos) {
       const auto report =
           plain_report("Runtime.UnmarshalError", "the event holds NUL bytes, which this language cannot");
-      return client.fail(report.type, report.json());
+      return fail(client, report);
     }
     Worker::Outcome outcome = Worker::Outcome::kDied;
     const bool is_asked = exchange(invocation, outcome);
     if (is_asked && outcome == Worker::Outcome::kReply) return answer(client);
     if (is_asked && worker_->delivered()) {
       const ErrorReport report = failure(outcome, invocation.request_id);
-      return client.fail(report.type, report.json());
+      return fail(client, report);
     }
     worker_.reset();
   }
   const ErrorReport report = exit_report("", invocation.request_id);
-  return client.fail(report.type, report.json());
+  return fail(client, report);
 }
 
 }  // namespace ogni::bootstrap
