@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr int kNiceness = 5;  // of functions, where nothing shares out processor time by memory
+// The first to go when the host is out of memory.
+constexpr const char* kFirstToGo = "1000";
 constexpr int kRemovalTriesMax = 500;
 constexpr auto kEndTimeMax = std::chrono::seconds(5);
 
@@ -54,7 +56,7 @@ gid_t BlankEnvironments::gid_of(std::uint32_t slot) const {
   return options_.process.gid;
 }
 
-Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, int cgroup) {
+Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, std::uint32_t slot, int cgroup) {
   if (options_.strength == Strength::kProcess) {
     auto init = fork_into(0, cgroup);
     if (init && init->pid == 0) run_init(descriptors, options_.strength, options_.process, filter_);
@@ -65,7 +67,8 @@ Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, 
     if (!zygote) return failure(std::move(zygote).error().within("zygote"));
     zygote_ = std::move(*zygote);
   }
-  auto init = zygote_->clone_init(kNamespaces, cgroup, descriptors);
+  auto init = zygote_->clone_init(kNamespaces, cgroup, options_.is_root ? std::optional(uid_of(slot)) : std::nullopt,
+                                  descriptors);
   if (init) return init;
   zygote_lost_ = init.error().code() == ErrorCode::kUnavailable;
   return failure(std::move(init).error().within("new namespaces" + why_no_user_namespaces()));
@@ -100,7 +103,7 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
                           .out_of_memory_is_event = cgroup.out_of_memory_is_event,
                           .memory_statistics = cgroup.memory_statistics ? cgroup.memory_statistics.get() : -1,
                           .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
-                         cgroup.clone_into ? cgroup.clone_into.get() : -1);
+                         slot, cgroup.clone_into ? cgroup.clone_into.get() : -1);
   if (!init) return failure(std::move(init).error());
   blank.init = std::move(*init);
   blank.control = std::move(control->first);
@@ -108,6 +111,10 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
   blank.log = std::move(log->read);
   if (walled) {
     if (auto mapped = map_environment_ids(blank.init.pid, uid_of(slot), gid_of(slot)); !mapped) return mapped;
+    // Who is root sets with it what the function cannot go below.
+    if (options_.is_root) [[maybe_unused]]
+      const auto set =
+          write_control_file(AT_FDCWD, "/proc/" + std::to_string(blank.init.pid) + "/oom_score_adj", kFirstToGo);
     auto tree = mounts_->take_root(root);
     if (!tree) return failure(std::move(tree).error());
     return send_begin(blank.lifeline.get(), *tree, options_.shared_memory_bytes);

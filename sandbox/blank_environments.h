@@ -83,7 +83,7 @@ class [[nodiscard]] BlankEnvironments {
   uid_t uid_of(std::uint32_t slot) const;
   gid_t gid_of(std::uint32_t slot) const;
   Result<void> fill(BlankEnvironment& blank, int root);
-  Result<Child> start_init(const InitDescriptors& descriptors, int cgroup);
+  Result<Child> start_init(const InitDescriptors& descriptors, std::uint32_t slot, int cgroup);
 
   Options options_;
   SystemCallFilter filter_;

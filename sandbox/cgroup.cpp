@@ -228,9 +228,15 @@ Result<void> EnvironmentCgroups::limit(const std::string& name, const CgroupLimi
 }
 
 Result<void> EnvironmentCgroups::limit_memory(const std::string& name, std::uint64_t bytes) {
-  if (memory_) return write_control_file(memory_->fd(), name + "/memory.limit_in_bytes", std::to_string(bytes));
+  const std::string words = std::to_string(bytes);
+  if (memory_) {
+    auto limited = write_control_file(memory_->fd(), name + "/memory.limit_in_bytes", words);
+    if (!limited) return limited;
+    [[maybe_unused]] const auto tried = write_control_file(memory_->fd(), name + "/memory.memsw.limit_in_bytes", words);
+    return {};
+  }
   if (!unified_memory_) return {};
-  auto limited = write_control_file(unified_->fd(), name + "/memory.max", std::to_string(bytes));
+  auto limited = write_control_file(unified_->fd(), name + "/memory.max", words);
   if (!limited) return limited;
   // AWS's environments have no swap. A kernel without swap accounting has no such file.
   [[maybe_unused]] const auto tried = write_control_file(unified_->fd(), name + "/memory.swap.max", "0");

@@ -117,6 +117,7 @@ Result<void> Egress::load_rules(bool forwarding_is_off) const {
   // Added and deleted first: what a predecessor left is replaced in the same transaction.
   auto loaded = run_nft(host_mounts_.get(), -1,
                         "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + marker +
+                            " set flows { type ipv4_addr; size 65535; flags dynamic; }\n"
                             " chain input {\n  type filter hook input priority -10; policy accept;\n"
                             "  iifname " +
                             ours +
@@ -134,6 +135,10 @@ Result<void> Egress::load_rules(bool forwarding_is_off) const {
                             "  iifname " +
                             ours +
                             " tcp dport 25 drop\n"
+                            // The host's own table of connections is not one environment's to fill.
+                            "  iifname " +
+                            ours +
+                            " ct state new add @flows { ip saddr ct count over 1024 } drop\n"
                             "  oifname " +
                             ours +
                             " ct state established,related accept\n"

@@ -48,6 +48,8 @@ constexpr const char* kHostname = "sandbox";
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
 constexpr int kKillTriesMax = 2'000;
+// A function that makes orphans as fast as they can be reaped must not keep the init from what else it has to do.
+constexpr int kReapedAtOnceMax = 64;
 // An init has a tenth of it. Above it memory of the dead is still to be given back.
 constexpr std::uint64_t kOwnBytesMax = 8 << 20;
 
@@ -171,14 +173,14 @@ Result<Listener> set_up_namespaces(const InitDescriptors& given) {
   return listener;
 }
 
-Result<void> furnish() {
+Result<void> furnish(Kept kept) {
   auto received = receive_trees();
   if (!received) return failure(std::move(received).error());
   if (received->address != 0) {
     if (auto ok = raise_way_out(received->address); !ok) return failure(std::move(ok).error().within("network"));
   }
   if (auto ok = furnish_root(received->trees, received->tmp_bytes); !ok) return ok;
-  return drop_privileges();
+  return drop_privileges(kept);
 }
 
 Result<Listener> set_up_process(const InitDescriptors& given, const ProcessIds& ids) {
@@ -227,15 +229,14 @@ class Init {
                                          .events = static_cast<short>(memory_watch_is_event_ ? POLLIN : POLLPRI),
                                          .revents = 0}}};
       const bool looks = program_ && !ended_ && !stopped_ && memory_limit_ != 0;
-      if (::poll(waiting.data(), waiting.size(), ended_ ? kKillAgainMs : looks ? kLookMs : -1) < 0 && errno != EINTR) {
-        break;
-      }
+      const int patience = more_to_reap_ ? 0 : ended_ ? kKillAgainMs : looks ? kLookMs : -1;
+      if (::poll(waiting.data(), waiting.size(), patience) < 0 && errno != EINTR) break;
       if (waiting[1].revents != 0) break;
       if (waiting[3].revents != 0) take_memory_event();
       if (looks) look_at_memory();
-      if (waiting[2].revents != 0) take_signal();
-      reap();
       if (waiting[0].revents != 0) serve();
+      if (waiting[2].revents != 0) take_signal();
+      if (!over_) reap();
     }
     leave();
   }
@@ -278,13 +279,15 @@ class Init {
   }
 
   void reap() {
-    for (;;) {
+    more_to_reap_ = true;
+    for (int reaped = 0; reaped < kReapedAtOnceMax; ++reaped) {
       int status = 0;
       rusage used{};
       const pid_t pid = ::wait4(-1, &status, WNOHANG | __WALL, &used);
       if (pid <= 0) {
         nobody_left_ = pid < 0 && errno == ECHILD;
         if (nobody_left_) nobody_is_left();
+        more_to_reap_ = false;
         break;
       }
       max_rss_bytes_ = std::max(max_rss_bytes_, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
@@ -393,6 +396,7 @@ class Init {
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed
   bool nobody_left_ = true;
+  bool more_to_reap_ = false;
   int waits_for_memory_ = 0;
   std::uint64_t max_rss_bytes_ = 0;
   bool over_ = false;
@@ -433,7 +437,9 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
                       .freezer = descriptors.program_tasks >= 0 ? kProgramTasks : -1,
                       .niceness = descriptors.niceness};
     forerunner = Forerunner::make(kLog, walls);
-    if (auto furnished = furnish(); !furnished) {
+    // Without a memory cgroup it has to see what every process uses.
+    const Kept kept = descriptors.out_of_memory < 0 ? Kept::kSight : Kept::kNothing;
+    if (auto furnished = furnish(kept); !furnished) {
       report(Failed{.message = furnished.error().message()});
       ::_exit(1);
     }

@@ -187,6 +187,30 @@ TEST_P(MemoryWatchTest, TheInitEndsWhatIsAboveTheLimitBeforeItIsMuchMore) {
   EXPECT_LE(reached, 128 + 256) << "MiB";
 }
 
+TEST_P(MemoryWatchTest, WhoHidesIsSeen) {
+  if (!is_namespace()) GTEST_SKIP() << "without walls nothing is promised";
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  CodeDirectory code;
+  code.file("bootstrap",
+            "#!/usr/bin/python3\nimport ctypes\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\nb=[]\n"
+            "while len(b) < 1000: b.append(bytearray(b'x')*(1<<20))\nprint('lives on', flush=True)\n");
+  auto made = make(*launcher_, spec(code));
+  ASSERT_TRUE(made) << made.error().message();
+  if (made->environment->has_memory_cgroup()) GTEST_SKIP() << "here the kernel counts";
+  for (int round = 0; round < 2; ++round) {  // the second program is started in another way
+    Program program = bootstrap(code);
+    program.memory_bytes = 128 << 20;
+
+    auto ran = run(*made->environment, program);
+
+    ASSERT_TRUE(ran) << ran.error().message();
+    const auto* exited = std::get_if<Exited>(&ran->event);
+    ASSERT_NE(exited, nullptr);
+    EXPECT_TRUE(exited->out_of_memory);
+    EXPECT_EQ(ran->log, "");
+  }
+}
+
 TEST_P(MemoryWatchTest, WhatIsSharedCountsOnce) {
   if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
   CodeDirectory code;

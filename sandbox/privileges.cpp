@@ -28,14 +28,15 @@ Result<void> bound_privileges() {
   return {};
 }
 
-int give_up_capabilities() {
+int give_up_capabilities(Kept kept) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  return ::syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (kept == Kept::kSight) sets[0].permitted = sets[0].effective = 1U << CAP_SYS_PTRACE;
+  return ::syscall(SYS_capset, &header, sets) == 0 ? 0 : errno;
 }
 
-Result<void> drop_privileges() {
-  if (const int error = give_up_capabilities(); error != 0) return failure(Error::from_errno("capset", error));
+Result<void> drop_privileges(Kept kept) {
+  if (const int error = give_up_capabilities(kept); error != 0) return failure(Error::from_errno("capset", error));
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failure(Error::from_errno("dumpable"));
   return {};
 }

@@ -18,10 +18,17 @@ void leave_session_keyring();
 // No program can have a capability any more; this process still does what it can.
 [[nodiscard]] Result<void> bound_privileges();
 
-// No capability in any set. Only a system call, so it may be called between fork and exec. Returns 0 or errno.
-int give_up_capabilities();
+// What an init may keep to itself.
+enum class Kept {
+  kNothing,
+  kSight,  // CAP_SYS_PTRACE in its own user namespace: processes that hide what they use are seen all the same
+};
+
+// No capability in any set, but what is kept. Only a system call, so it may be called between fork and exec. Returns 0 or
+// errno.
+int give_up_capabilities(Kept kept = Kept::kNothing);
 
 // As above, and no ptrace(2) or core of this process. After bound_privileges().
-[[nodiscard]] Result<void> drop_privileges();
+[[nodiscard]] Result<void> drop_privileges(Kept kept);
 
 }  // namespace ogni::sandbox

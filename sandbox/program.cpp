@@ -148,6 +148,9 @@ Problem become_program(const Prepared& prepared) {
     return problem;
   }
   be_first_to_go();
+  if (prepared.strength == Strength::kNamespace) {
+    if (const int error = give_up_capabilities(); error != 0) return {Step::kOther, error};
+  }
   if (walls.files >= 0) {
     if (const int error = enter_file_wall(walls.files); error != 0) return {Step::kOther, error};
   }

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -107,7 +109,8 @@ constexpr std::array<std::uint64_t, 8> kNamespaceFlags = {
     CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWTIME,
 };
 
-constexpr int kNumbersMax = 1024;  // of system calls: more than there are on any architecture
+constexpr int kPriorityOfProcess = 1;  // IOPRIO_WHO_PROCESS
+constexpr int kNumbersMax = 1024;      // of system calls: more than there are on any architecture
 
 struct Release {
   void operator()(void* context) const { ::seccomp_release(context); }
@@ -170,6 +173,21 @@ void restrict_namespaces(Rules& rules) {
   }
 }
 
+// The init is of the function's user: what its limits, its share of the processor and its wake-ups depend on. Nor may all
+// processes of that user be meant, or all of its group.
+void leave_init_alone(Rules& rules) {
+  constexpr std::uint64_t kInit = 1;
+  for (const char* name : {"prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity"}) {
+    rules.refuse(EPERM, name, {has(0, UINT32_MAX, kInit)});
+  }
+  for (const auto& [name, process] :
+       {std::pair("setpriority", int{PRIO_PROCESS}), std::pair("ioprio_set", kPriorityOfProcess)}) {
+    const auto which = static_cast<std::uint64_t>(process);
+    rules.refuse(EPERM, name, {has(0, UINT32_MAX, which), has(1, UINT32_MAX, kInit)});
+    rules.refuse(EPERM, name, {has(0, UINT32_MAX, which + 2)});
+  }
+}
+
 // Typing into a terminal that others share.
 void restrict_terminals(Rules& rules) {
   for (const std::uint64_t request : {std::uint64_t{TIOCSTI}, std::uint64_t{TIOCLINUX}}) {
@@ -218,6 +236,7 @@ Result<SystemCallFilter> compile_system_call_filter() {
   restrict_sockets(rules);
   restrict_namespaces(rules);
   restrict_terminals(rules);
+  leave_init_alone(rules);
   if (error == 0) error = rules.error();
   if (error != 0) return failure(Error::from_errno("system call filter", -error));
   auto filter = to_instructions(context.get());

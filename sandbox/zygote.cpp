@@ -1,5 +1,6 @@
 #include "sandbox/zygote.h"
 
+#include <linux/securebits.h>
 #include <malloc.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -26,11 +27,13 @@ namespace ogni::sandbox {
 namespace {
 
 constexpr int kSocket = 3;
+constexpr auto kNoOwner = static_cast<uid_t>(-1);
 
 // Its descriptors travel beside it, in the order of each_descriptor(); those that are not there are -1.
 struct Order {
   std::uint64_t flags = 0;
   int cgroup = -1;
+  uid_t owner = kNoOwner;
   InitDescriptors descriptors;
 };
 
@@ -109,10 +112,15 @@ void use_up_free_memory() {
   }
 }
 
+// Only the effective id, and capabilities stay. A plain system call, as no other thread is to follow.
+bool act_as(uid_t uid) { return ::syscall(SYS_setresuid, -1, uid, -1) == 0; }
+
 // False when the launcher is gone. In a clone it does not return.
 bool carry_out(const Order& order, const SystemCallFilter& filter) {
+  if (order.owner != kNoOwner && !act_as(order.owner)) return send_reply({.error = errno}, -1);
   // The launcher's child, as the zygote is.
   auto init = fork_into(order.flags | CLONE_PARENT, order.cgroup);
+  if (order.owner != kNoOwner && (!init || init->pid != 0) && !act_as(0)) return false;
   if (!init) return send_reply({.error = init.error().system_error()}, -1);
   if (init->pid == 0) run_init(order.descriptors, Strength::kNamespace, {}, filter);
   return send_reply({.pid = init->pid}, init->process.get());
@@ -120,8 +128,12 @@ bool carry_out(const Order& order, const SystemCallFilter& filter) {
 
 [[noreturn]] void run(const SystemCallFilter& filter) {
   ::prctl(PR_SET_NAME, "ogni-zygote", 0, 0, 0);
+  // For act_as(); an ordinary user has no use for it, and root in a poor container may not.
+  const bool keeps_capabilities = ::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0;
   use_up_free_memory();
-  for (Order order; receive_order(order) && carry_out(order, filter);) {
+  for (Order order; receive_order(order);) {
+    if (!keeps_capabilities) order.owner = kNoOwner;
+    if (!carry_out(order, filter)) break;
     ::syscall(SYS_close_range, kSocket + 1, ~0U, 0U);
   }
   ::_exit(0);
@@ -156,8 +168,9 @@ Zygote::~Zygote() {
   wait_for(process_.pid);
 }
 
-Result<Child> Zygote::clone_init(std::uint64_t flags, int cgroup, const InitDescriptors& descriptors) {
-  Order order{.flags = flags, .cgroup = cgroup, .descriptors = descriptors};
+Result<Child> Zygote::clone_init(std::uint64_t flags, int cgroup, std::optional<uid_t> owner,
+                                 const InitDescriptors& descriptors) {
+  Order order{.flags = flags, .cgroup = cgroup, .owner = owner.value_or(kNoOwner), .descriptors = descriptors};
   std::vector<int> passed;
   each_descriptor(order, [&](int& place) { passed.push_back(place); });
   const std::string_view bytes(reinterpret_cast<const char*>(&order), sizeof order);

@@ -4,7 +4,10 @@
 // look at each of the launcher's thousands of descriptors. The zygote writes next to nothing and holds one descriptor.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -24,9 +27,11 @@ class [[nodiscard]] Zygote {
   ~Zygote();
 
   // An init in new namespaces (`flags`: CLONE_NEW…) and, with `cgroup` >= 0, in that cgroup v2. It is the caller's own
-  // child, and has its own copies of `descriptors`. Errors: kUnavailable when the zygote has died; kLimit without a
-  // descriptor left for its pidfd; those of clone3.
-  [[nodiscard]] Result<Child> clone_init(std::uint64_t flags, int cgroup, const InitDescriptors& descriptors);
+  // child, and has its own copies of `descriptors`. As root `owner` owns the namespaces: what the kernel counts for each
+  // user (inotify instances, pending signals, message queues) is then not what root, and every other environment, has
+  // left. Errors: kUnavailable when the zygote has died; kLimit without a descriptor left for its pidfd; those of clone3.
+  [[nodiscard]] Result<Child> clone_init(std::uint64_t flags, int cgroup, std::optional<uid_t> owner,
+                                         const InitDescriptors& descriptors);
 
  private:
   Zygote(Fd socket, Child process) : socket_(std::move(socket)), process_(std::move(process)) {}

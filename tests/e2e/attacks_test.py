@@ -250,6 +250,13 @@ class Shares(AttackTest):
         self.assertEqual(said, "EMFILE")
         self.assertLess(count, 1024)
 
+    def test_what_the_kernel_counts_for_each_user_is_its_own(self):
+        if os.geteuid() != 0:
+            self.skipTest("an ordinary user's environments are all of one user")
+        self.deploy_attacker("watcher")
+        self.assertGreater(self.attack("watches", "watcher", limit=900), 0)
+        self.assertGreater(self.attack("watches", limit=1), 0)
+
     def test_tmp_is_bounded_in_bytes_and_files(self):
         self.deploy_attacker("tmp", MemorySize=1024, EphemeralStorage={"Size": 512})
         written, said = self.attack("fill", "tmp", mebibytes=2000)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import struct
 
@@ -39,6 +40,23 @@ def attack_init():
             done.append(name)
         except OSError:
             pass
+    anyhow = {
+        "sched_setscheduler": lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)),
+        "sched_setparam": lambda: os.sched_setparam(1, os.sched_param(0)),
+        "sched_setaffinity": lambda: os.sched_setaffinity(1, {min(os.sched_getaffinity(0))}),
+        "prlimit": lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0)),
+        "setpriority": lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+        "setpriority of its user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
+    }
+    for name, attempt in anyhow.items():
+        try:
+            attempt()
+            done.append(name)
+        except OSError:
+            pass
+    for who, what in ((1, 1), (3, os.getuid())):
+        if call("ioprio_set", who, what, 3 << 13)[0] == 0:
+            done.append(f"ioprio_set {who}")
     if call("ptrace", 16, 1, 0, 0)[0] == 0:
         done.append("ptrace")
     memory = ctypes.create_string_buffer(16)
