@@ -62,6 +62,28 @@ TEST_P(FreezeTest, StopsEveryProcessAndLetsThemGoOn) {
   }
 }
 
+TEST_P(FreezeTest, StopsThoseWhoWakeEachOther) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  code_.file(
+      "bootstrap",
+      "#!/usr/bin/python3\nimport os, signal\nfirst = os.getpid()\n"
+      "for _ in range(12):\n  if os.fork() == 0: break\n"
+      "while True:\n  os.write(1, b'x' * 64)\n"
+      "  for pid in range(first, first + 14):\n    try: os.kill(pid, signal.SIGCONT)\n    except OSError: pass\n");
+  auto made = make(*launcher_, spec(code_));
+  ASSERT_TRUE(made) << made.error().message();
+  Environment& environment = *made->environment;
+  ASSERT_TRUE(environment.start(bootstrap(code_)));
+  constexpr std::size_t kSome = 65'536;
+  EXPECT_GE(printed(environment, kSome), kSome);
+
+  ASSERT_TRUE(environment.freeze());
+
+  EXPECT_LT(printed(environment, 64 * kMuch, kSoonMs), 64 * kMuch) << "it prints on";
+  ASSERT_TRUE(environment.thaw());
+  EXPECT_GE(printed(environment, kSome), kSome) << "it does not go on";
+}
+
 TEST_P(FreezeTest, FrozenProgramCanBeKilledAndStartedAgain) {
   auto made = counting();
   ASSERT_TRUE(made);

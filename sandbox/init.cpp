@@ -45,6 +45,9 @@ constexpr int kLast = 10;
 // Without a memory cgroup: how often memory is looked at while a program runs.
 constexpr int kLookMs = 20;
 constexpr const char* kHostname = "sandbox";
+// The same for processes that are to be stopped and wake each other: at first, and at last.
+constexpr int kStopAgainMs = 10;
+constexpr int kStopAgainMsMax = 1'000;
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
 constexpr int kKillTriesMax = 2'000;
@@ -229,11 +232,17 @@ class Init {
                                          .events = static_cast<short>(memory_watch_is_event_ ? POLLIN : POLLPRI),
                                          .revents = 0}}};
       const bool looks = program_ && !ended_ && !stopped_ && memory_limit_ != 0;
-      const int patience = more_to_reap_ ? 0 : ended_ ? kKillAgainMs : looks ? kLookMs : -1;
+      const bool stops_again = stopped_ && stop_again_ms_ != 0;
+      const int patience = more_to_reap_ ? 0
+                           : ended_      ? kKillAgainMs
+                           : looks       ? kLookMs
+                           : stops_again ? stop_again_ms_
+                                         : -1;
       if (::poll(waiting.data(), waiting.size(), patience) < 0 && errno != EINTR) break;
       if (waiting[1].revents != 0) break;
       if (waiting[3].revents != 0) take_memory_event();
       if (looks) look_at_memory();
+      if (stops_again) stop_again_ms_ = stop_all(reach_) ? 0 : std::min(2 * stop_again_ms_, kStopAgainMsMax);
       if (waiting[0].revents != 0) serve();
       if (waiting[2].revents != 0) take_signal();
       if (!over_) reap();
@@ -337,7 +346,7 @@ class Init {
       if (program_) ::kill(*program_, signal->number);
     } else if (std::holds_alternative<wire::Freeze>(*request)) {
       stopped_ = program_.has_value();
-      if (stopped_) stop_all(reach_);
+      stop_again_ms_ = stopped_ && !stop_all(reach_) ? kStopAgainMs : 0;
     } else if (std::holds_alternative<wire::Thaw>(*request)) {
       stopped_ = false;
       continue_all(reach_);
@@ -389,6 +398,7 @@ class Init {
   const int memory_statistics_;
   std::uint64_t memory_limit_ = 0;  // of what runs, if it is ours to enforce
   bool stopped_ = false;            // by signals
+  int stop_again_ms_ = 0;           // while not all of them are
   bool out_of_memory_ = false;
   std::uint64_t memory_kills_ = 0;  // as memory.events last said
   const Fd file_wall_;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstring>
@@ -78,14 +79,27 @@ void signal_all(Reach reach, int number) {
   for (const pid_t pid : find_descendants()) ::kill(pid, number);
 }
 
+// The state after the name in parentheses, which may hold any character.
+bool runs(pid_t pid) {
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 1024);
+  const std::size_t name_end = text ? text->rfind(") ") : std::string::npos;
+  if (name_end == std::string::npos) return false;
+  const char state = text->c_str()[name_end + 2];
+  return state == 'R' || state == 'S' || state == 'D';
+}
+
+bool none_runs(Reach reach) {
+  const auto all = reach == Reach::kNamespace ? numbers_in("/proc") : find_descendants();
+  return std::ranges::none_of(all, [](pid_t pid) { return pid != ::getpid() && runs(pid); });
+}
+
 }  // namespace
 
 void kill_all(Reach reach) { signal_all(reach, SIGKILL); }
 
-void stop_all(Reach reach) {
+bool stop_all(Reach reach) {
   signal_all(reach, SIGSTOP);
-  // What one was about to start while the others were being stopped.
-  if (reach == Reach::kDescendants) signal_all(reach, SIGSTOP);
+  return none_runs(reach);
 }
 
 void continue_all(Reach reach) { signal_all(reach, SIGCONT); }

@@ -16,8 +16,10 @@ enum class Reach {
 // SIGKILL to each. With kDescendants one that forks meanwhile may escape: repeat until none is left.
 void kill_all(Reach reach);
 
-// SIGSTOP and SIGCONT to each.
-void stop_all(Reach reach);
+// SIGSTOP to each. False while one still runs: it was about to take the signal, or has been started or woken by another that
+// was; repeat then.
+bool stop_all(Reach reach);
+// SIGCONT to each.
 void continue_all(Reach reach);
 
 // The proportional set sizes of all of them, summed: shared pages count once over all who share them.

@@ -39,6 +39,8 @@ constexpr std::array kLimits = {
     Limit{RLIMIT_NOFILE, 1024, 1024},
     Limit{RLIMIT_STACK, 8'388'608, RLIM_INFINITY},
     Limit{RLIMIT_MEMLOCK, 65'536, 65'536},
+    Limit{RLIMIT_NICE, 0, 0},
+    Limit{RLIMIT_RTPRIO, 0, 0},
 };
 constexpr rlim_t kCoreBytes = 10'737'418'240;
 // Without a root of its own a program that dies would write its core among the code.
