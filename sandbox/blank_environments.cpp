@@ -62,6 +62,8 @@ Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, 
     if (init && init->pid == 0) run_init(descriptors, options_.strength, options_.process, filter_);
     return init;
   }
+  // Without an order there is no clone that nobody knows.
+  if (zygote_ && zygote_->has_ended()) zygote_.reset();
   if (!zygote_) {
     auto zygote = Zygote::start(filter_);
     if (!zygote) return failure(std::move(zygote).error().within("zygote"));

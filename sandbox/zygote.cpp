@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -167,6 +168,8 @@ Zygote::~Zygote() {
   socket_.reset();
   wait_for(process_.pid);
 }
+
+bool Zygote::has_ended() const { return wait_readable(process_.process.get(), std::chrono::milliseconds(0)); }
 
 Result<Child> Zygote::clone_init(std::uint64_t flags, int cgroup, std::optional<uid_t> owner,
                                  const InitDescriptors& descriptors) {

@@ -26,6 +26,9 @@ class [[nodiscard]] Zygote {
   Zygote& operator=(Zygote&& other) noexcept;
   ~Zygote();
 
+  // Whether it has died between two orders: another one may take its place.
+  [[nodiscard]] bool has_ended() const;
+
   // An init in new namespaces (`flags`: CLONE_NEW…) and, with `cgroup` >= 0, in that cgroup v2. It is the caller's own
   // child, and has its own copies of `descriptors`. As root `owner` owns the namespaces: what the kernel counts for each
   // user (inotify instances, pending signals, message queues) is then not what root, and every other environment, has
