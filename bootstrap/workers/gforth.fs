@@ -34,7 +34,8 @@ variable ogni-serves   false ogni-serves !
   0 0 ;
 
 : ogni-field ( name u -- addr u ) 2>r ogni-head 2@ 2r> ogni-value ;
-: ogni-number ( addr u -- rest u n ) 0 0 2swap >number 2swap drop ;
+\ Whatever the handler has made of base.
+: ogni-number ( addr u -- rest u n ) base @ >r decimal 0 0 2swap >number 2swap drop r> base ! ;
 
 : aws-request-id s" request_id" ogni-field ;
 : invoked-function-arn s" invoked_function_arn" ogni-field ;
@@ -149,7 +150,9 @@ create ogni-trace 4096 allot
 
 : ogni-call ( -- addr u ) ogni-event 2@ ogni-handler @ execute ;
 
-: ogni-type-head ( -- addr u ) ogni-type 2@ dup if s" content_type=" 2swap s+ s\" \n" s+ then ;
+: ogni-one-line ( addr u -- ) bounds ?do i c@ dup 10 = swap 13 = or if bl i c! then loop ;
+: ogni-type-head ( -- addr u )
+  ogni-type 2@ dup if s" content_type=" 2swap s+ 2dup ogni-one-line s\" \n" s+ then ;
 
 : ogni-answer { body b -- }
   ogni-streams @ if s" end" s" " s" " else s" result" ogni-type-head body b then ogni-send ;
@@ -161,11 +164,10 @@ create ogni-trace 4096 allot
 : ogni-serve ( -- )
   begin
     ogni-receive
-    ['] ogni-call catch ?dup if
+    ['] ogni-call catch stdout flush-file drop ?dup if
       >r clearstack s" error" s" Error" r> ogni-message ogni-stack ogni-refuse
     else ogni-answer then
     false ogni-streams !
-    stdout flush-file drop
     clearstack
   again ;
 

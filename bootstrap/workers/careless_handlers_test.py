@@ -1,0 +1,80 @@
+"""A careless handler spoils its own call at most: stray jumps, errors without words, what is late, what was not flushed."""
+
+import json
+import unittest
+
+from workers_test import LANGUAGES, Bootstrap
+
+
+class Case(unittest.TestCase):
+    language = None
+    source = None  # of a handler that returns how often it was called, so that a worker's replacement is noticed
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.language_here().interpreter():
+            raise unittest.SkipTest(f"no {cls.language} here")
+
+    @classmethod
+    def language_here(cls):
+        return next(each for each in LANGUAGES if each.name == cls.language)
+
+    def setUp(self):
+        self.own = Bootstrap(self.language_here(), source=self.source)
+        self.addCleanup(self.own.__exit__)
+        self.calls = 0
+
+    def invoke(self, event, **options):
+        self.calls += 1
+        return self.own.invoke(event, **options)
+
+    def fails(self, event, error_type, message):
+        """That this call fails so, and that the same worker serves the next one."""
+        with self.subTest(event):
+            answer = self.invoke(event)
+            self.assertEqual(answer.kind, "error", answer)
+            report = json.loads(answer.body)
+            self.assertEqual((report["errorType"], report["errorMessage"]), (error_type, message), report)
+            self.goes_on()
+
+    def goes_on(self):
+        self.assertEqual(self.invoke("next").body.decode(), str(self.calls), self.own.log())
+
+    def logs_at_once(self, event, text):
+        """That the log has what was printed without a line feed before the answer comes."""
+        self.invoke(event)
+        self.assertIn(text, self.own.log())
+        self.goes_on()
+
+
+class Gforth(Case):
+    language = "gforth"
+    source = r"""
+        variable calls
+        : number-of-calls ( -- addr u ) base @ >r decimal calls @ s>d <# #s #> r> base ! ;
+        : is ( addr u addr u -- flag ) compare 0= ;
+        : handler ( event u -- response u )
+          1 calls +!
+          2dup s\" \"hex\"" is if hex then
+          2dup s\" \"late\"" is if ." no line feed" then
+          2dup s\" \"type\"" is if s\" text/plain\nrequest_id=forged\r\ntype=x" response-type then
+          s\" \"time\"" is if remaining-ms 1 60001 within if number-of-calls else s" wrong" then else number-of-calls then ;"""
+
+    def test_numbers_may_be_in_any_base(self):
+        for event in ("hex", "next", "time"):
+            self.assertEqual(self.invoke(event).body.decode(), str(self.calls), self.own.log())
+
+    def test_a_type_of_several_lines_is_one_line(self):
+        answer = self.invoke("type")
+        self.assertEqual(answer.headers["content-type"], "text/plain request_id=forged  type=x", answer)
+        self.goes_on()
+
+    def test_what_is_printed_is_logged_with_the_call(self):
+        self.logs_at_once("late", "no line feed")
+
+
+del Case
+
+
+if __name__ == "__main__":
+    unittest.main()
