@@ -73,6 +73,39 @@ class Gforth(Case):
         self.logs_at_once("late", "no line feed")
 
 
+class Perl(Case):
+    language = "perl"
+    source = r"""
+        use Time::HiRes qw(setitimer ITIMER_REAL);
+        no warnings 'exiting';
+        my $calls = 0;
+        sub handler {
+          my ($event) = @_;
+          ++$calls;
+          next if $event eq 'stray next';
+          last if $event eq 'stray last';
+          redo if $event eq 'stray redo';
+          if ($event eq 'signals') {
+            $SIG{ALRM} = sub { $! = 2 };
+            setitimer(ITIMER_REAL, 0.003, 0.003);
+          }
+          return length $event > 100 ? \$event : $calls;
+        }
+        1;"""
+
+    def test_a_stray_jump_is_an_error(self):
+        for event in ("next", "last", "redo"):
+            self.fails(f"stray {event}", "Error", "the handler left by next, last or redo")
+
+    def test_signals_interrupt_neither_waiting_nor_large_events(self):
+        self.invoke("signals")
+        event = b"x" * (6 << 20)
+        for _ in range(2):
+            answer = self.invoke(event, headers={"Content-Type": "application/octet-stream"})
+            self.assertTrue(answer.body == event, self.own.log())
+            self.goes_on()
+
+
 del Case
 
 

@@ -79,16 +79,27 @@ sub move {
 # Makes the calling process the one that answers.
 sub claim { $owner = $$ }
 
+# Reads as sysread does, and what a signal interrupts begins again; its handler may change $! before the next statement.
+sub read_again {
+  while (1) {
+    my ($count, $error) = (sysread($requests, $_[0], $_[1], length $_[0]), $! + 0);
+    return $count if defined $count || $error != POSIX::EINTR;
+  }
+}
+
 # The next request as (fields, event, kind), or nothing when there will be no more.
 sub receive {
   my $data = '';
   my $end;
-  do { sysread($requests, $data, 65536, length $data) or return } while ($end = index $data, "\n") < 0;
+  do {
+    sysread($requests, $data, 65536, length $data) or read_again($data, 65536) or return;
+  } while ($end = index $data, "\n") < 0;
   my ($kind, $head_bytes, $body_bytes) = split / /, substr($data, 0, $end);
   my $body  = $end + 1 + $head_bytes;
   my $total = $body + $body_bytes;
   while (length $data < $total) {
-    sysread($requests, $data, $total - length $data, length $data) or return;
+    my $left = $total - length $data;
+    sysread($requests, $data, $left, length $data) or read_again($data, $left) or return;
   }
   my %fields = substr($data, $end + 1, $head_bytes) =~ /^([^=\n]+)=(.*)$/mg;
   return (\%fields, substr($data, $body), $kind);
@@ -100,8 +111,12 @@ sub reply {
   my $data    = "$kind " . length($head) . ' ' . length($body) . "\n$head$body";
   my $written = 0;
   while ($written < length $data) {
-    my $count = syswrite($replies, $data, length($data) - $written, $written) // POSIX::_exit(1);
-    $written += $count;
+    my $count = syswrite($replies, $data, length($data) - $written, $written);
+    unless (defined $count) {
+      ($count, my $error) = (syswrite($replies, $data, length($data) - $written, $written), $! + 0);
+      POSIX::_exit(1) unless defined $count || $error == POSIX::EINTR;
+    }
+    $written += $count // 0;
   }
 }
 
@@ -202,14 +217,20 @@ sub serve_one {
   if (defined $fields->{trace_id}) { $ENV{_X_AMZN_TRACE_ID} = $fields->{trace_id} }
   elsif (exists $ENV{_X_AMZN_TRACE_ID}) { delete $ENV{_X_AMZN_TRACE_ID} }
   my $trace = [];
-  my $answered = eval {
-    local $SIG{__DIE__} = sub { $trace = stack() unless $^S == 0 };
-    my ($type, $result) = call($handler, $fields, $event);
-    if   (ref $result eq 'CODE') { stream($type, $result) }
-    else                         { reply('result', $type eq 'application/json' ? '' : type_field($type), bytes($result)) }
-    1;
-  };
-  refuse('error', describe($@, $trace)) unless $answered;
+  my ($begun, $done, $answered);
+  {    # where a stray next, last or redo of the handler leads to
+    last if $begun++;
+    $answered = eval {
+      local $SIG{__DIE__} = sub { $trace = stack() unless $^S == 0 };
+      my ($type, $result) = call($handler, $fields, $event);
+      if   (ref $result eq 'CODE') { stream($type, $result) }
+      else                         { reply('result', $type eq 'application/json' ? '' : type_field($type), bytes($result)) }
+      1;
+    };
+    $done = 1;
+  }
+  return if $answered;
+  refuse('error', $done ? describe($@, $trace) : ('Error', 'the handler left by next, last or redo'));
 }
 
 # Returns in this process and in the new one, which is another's child and has descriptors of its own.
