@@ -106,6 +106,43 @@ class Perl(Case):
             self.goes_on()
 
 
+class Raku(Case):
+    language = "raku"
+    source = r"""
+        class Silent is Exception { }
+        class Sick is Exception { method message { die 'no message either' } }
+        my $calls = 0;
+        sub handler($event, $context) {
+            ++$calls;
+            given $event {
+                when '"stray next"' { next }
+                when '"stray last"' { last }
+                when '"stray redo"' { redo }
+                when '"fail"' { fail 'it failed' }
+                when '"fail again"' { fail 'it failed again' }
+                when '"silent"' { Silent.new.throw }
+                when '"sick"' { Sick.new.throw }
+                when '"warn"' { warn 'a warning' }
+                when '"pieces"' { return gather { take 'a'; take Failure.new('it failed') } }
+            }
+            "$calls"
+        }"""
+
+    def test_what_ends_a_call_oddly_is_its_error(self):
+        for event in ("next", "last", "redo"):
+            self.fails(f"stray {event}", "X::ControlFlow", "the handler left by next, last or redo")
+        self.fails("fail", "X::AdHoc", "it failed")
+        self.fails("silent", "Silent", "Silent")
+        self.fails("sick", "Sick", "Sick")
+        self.assertEqual(self.invoke("warn").body.decode(), str(self.calls))
+        self.assertIn("a warning", self.own.log_with("a warning"))
+        self.fails("fail again", "X::AdHoc", "it failed again")
+        self.assertIn("it failed again", self.own.log_with("it failed again"))
+        broken = self.invoke("pieces")
+        self.assertEqual(broken.trailers["lambda-runtime-function-error-type"], "X::AdHoc", broken)
+        self.goes_on()
+
+
 del Case
 
 

@@ -27,8 +27,10 @@ my ($requests-path, $replies-path) = |@*ARGS, '/dev/fd/3', '/dev/fd/4';
 my $requests = open $requests-path, :r, :bin;
 my $replies = open $replies-path, :w, :bin, :!out-buffer;
 my Buf $data .= new;
-# What is logged is out at once; to flush after each invocation would be an fsync(2) each.
+# What is logged is out at once (stderr, too, is held back from the second line on); to flush after each invocation would be an
+# fsync(2) each.
 $*OUT.out-buffer = 0;
+$*ERR.out-buffer = 0;
 
 # Programs that the handler starts do not get them. What makes them close-on-exec takes long to load.
 sub hide {
@@ -105,6 +107,9 @@ sub give-up(Str $type, Str $message, Str $stack = '') {
     exit 1;
 }
 
+# Of any exception: some have none, or fail to make it.
+sub message-of($error --> Str) { (try $error.message.Str) || $error.^name }
+
 # The frames of the handler, without the worker's own.
 sub stack($error --> Str) {
     my @frames = $error.backtrace.list.grep({ !.is-setting && !.is-hidden && .file !~~ /'/proc/self/fd' | 'raku.raku' | 'SETTING'/ });
@@ -128,7 +133,7 @@ sub load-file(Str $path, Str $sub) {
     return EVAL-handler($source);
     CATCH {
         when X::Comp { give-up 'Runtime.UserCodeSyntaxError', .message }
-        default { give-up .^name, .message, stack($_) }
+        default { give-up .^name, message-of($_), stack($_) }
     }
 }
 
@@ -137,7 +142,10 @@ sub EVAL-handler(Str $source) {
     EVAL $source
 }
 
-sub bytes-of($value) { $value ~~ Blob ?? $value !! ($value // '').Str.encode }
+sub bytes-of($value) {
+    $value.exception.throw if nqp::istype($value, Failure);
+    $value ~~ Blob ?? $value !! ($value // '').Str.encode
+}
 
 sub serve-one(&handler, %fields, Blob $event) {
     if %fields<trace_id> { %*ENV<_X_AMZN_TRACE_ID> = %fields<trace_id> }
@@ -157,7 +165,11 @@ sub serve-one(&handler, %fields, Blob $event) {
         send-frame 'result', $head, bytes-of($result);
     }
     CATCH {
-        default { refuse 'error', .^name, .message, stack($_) }
+        default { refuse 'error', .^name, message-of($_), stack($_) }
+    }
+    # Else the worker's own loop takes them.
+    CONTROL {
+        when CX::Next | CX::Last | CX::Redo { refuse 'error', 'X::ControlFlow', 'the handler left by next, last or redo' }
     }
 }
 
