@@ -143,6 +143,23 @@ class Raku(Case):
         self.goes_on()
 
 
+class Elixir(Case):
+    language = "elixir"
+    source = r"""
+        defmodule App do
+          def handler(event, _) do
+            calls = Process.get(:calls, 0) + 1
+            Process.put(:calls, calls)
+            if event == ~s("bytes"), do: raise(<<"it failed: ä ", 255>>)
+            Integer.to_string(calls)
+          end
+        end"""
+
+    def test_the_message_of_an_error_may_be_no_text(self):
+        self.fails("bytes", "RuntimeError", "it failed: ä \ufffd")
+        self.assertIn("it failed: ä \ufffd", self.own.log_with("it failed: ä"))
+
+
 del Case
 
 

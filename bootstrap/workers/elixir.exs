@@ -65,10 +65,16 @@ defmodule OgniWorker do
   end
 
   defp refuse(port, kind, type, message, stack) do
-    IO.puts(:stderr, "[ERROR] #{type}: #{message}\n#{stack}")
+    IO.puts(:stderr, "[ERROR] #{type}: #{printable(message)}\n#{stack}")
     head = "type=#{one_line(type)}\nmessage_bytes=#{byte_size(message)}\n"
     send_frame(port, kind, head, [message, "\n", stack])
   end
+
+  defp printable(text) do
+    if String.valid?(text), do: text, else: for(part <- String.chunk(text, :valid), into: "", do: printable_part(part))
+  end
+
+  defp printable_part(part), do: if(String.valid?(part), do: part, else: "\uFFFD")
 
   defp one_line(text), do: String.replace(text, ["\r", "\n"], " ")
 
