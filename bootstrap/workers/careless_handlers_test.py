@@ -160,6 +160,27 @@ class Elixir(Case):
         self.assertIn("it failed: ä \ufffd", self.own.log_with("it failed: ä"))
 
 
+class Lua(Case):
+    language = "lua"
+    source = r"""
+        local calls = 0
+        function handler(event)
+          calls = calls + 1
+          if event == '"late"' then io.write("no line feed") end
+          if event == '"pieces"' then
+            return coroutine.wrap(function() coroutine.yield("a") io.write("nor here") end)
+          end
+          if event == '"closed"' then io.stdout:close() end
+          return tostring(calls)
+        end"""
+
+    def test_what_is_printed_is_logged_with_the_call(self):
+        self.logs_at_once("late", "no line feed")
+        self.logs_at_once("pieces", "nor here")
+        self.invoke("closed")
+        self.goes_on()
+
+
 del Case
 
 

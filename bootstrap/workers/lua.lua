@@ -8,7 +8,8 @@ local getenv, execute, popen, exit = os.getenv, os.execute, io.popen, os.exit
 local requests = assert(io.open("/dev/fd/3", "rb"))
 local replies = assert(io.open("/dev/fd/4", "wb"))
 replies:setvbuf("full", 65536)
-io.stdout:setvbuf("line")
+local stdout = io.stdout
+stdout:setvbuf("line")
 
 local trace_id
 
@@ -79,6 +80,7 @@ end
 
 local function send(kind, head, body)
   check_owner()
+  pcall(stdout.flush, stdout)
   replies:write(kind, " ", #head, " ", #body, "\n", head, body)
   replies:flush()
 end
