@@ -160,6 +160,46 @@ class Elixir(Case):
         self.assertIn("it failed: ä \ufffd", self.own.log_with("it failed: ä"))
 
 
+class Tcl(Case):
+    language = "tcl"
+    source = r"""
+        set calls 0
+        after 3600000 {set calls 0}
+        set loaded [after info]
+        proc handler {event context} {
+            incr ::calls
+            switch -- [string trim $event {"}] {
+                break - continue - return { return -code [string trim $event {"}] "left by $event" }
+                code { return -code 77 "left by 77" }
+                unlisted { error "no list" {} "a \{b" }
+                empty { error "no code" {} {} }
+                leave { after 0 {lambda::write LATE}; after idle {lambda::write LATE} }
+                wait { after 20 {set ::waited yes}; vwait ::waited; update }
+                timers { return [expr {[after info] eq $::loaded}] }
+                late { puts -nonewline "no line feed" }
+                closed { close stdout }
+            }
+            return $::calls
+        }"""
+
+    def test_what_ends_a_call_oddly_is_its_error(self):
+        for event in ("break", "continue", "return"):
+            self.fails(event, "Error", f'left by "{event}"')
+        self.fails("code", "Error", "left by 77")
+        self.fails("unlisted", "Error", "no list")
+        self.fails("empty", "Error", "no code")
+
+    def test_a_late_write_is_in_no_other_response(self):
+        self.invoke("leave")
+        self.assertEqual(self.invoke("wait").body.decode(), str(self.calls), self.own.log())
+        self.assertEqual(self.invoke("timers").body, b"1", self.own.log())
+
+    def test_what_is_printed_is_logged_with_the_call(self):
+        self.logs_at_once("late", "no line feed")
+        self.invoke("closed")
+        self.goes_on()
+
+
 class Lua(Case):
     language = "lua"
     source = r"""

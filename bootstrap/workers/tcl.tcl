@@ -52,6 +52,7 @@ namespace eval lambda::worker {
     proc send {kind head body} {
         variable replies
         check_owner
+        catch {flush stdout}
         puts -nonewline $replies "$kind [string length $head] [string length $body]\n"
         puts -nonewline $replies $head
         puts -nonewline $replies $body
@@ -81,6 +82,7 @@ namespace eval lambda::worker {
     # The stack of an error without what is the worker's own.
     proc stack {options} {
         set lines {}
+        if {![dict exists $options -errorinfo]} { return {} }
         foreach line [lrange [split [dict get $options -errorinfo] \n] 1 end] {
             if {[string match {*invoked from within*} $line]} continue
             if {[string match {*lambda::worker*} $line] || [string match {*"uplevel*} $line]} break
@@ -129,9 +131,10 @@ namespace eval lambda::worker {
         return ::$procedure
     }
 
+    # The handler may end by `return -code break`, which has no code of an error; and a code may be no list.
     proc type_of {options} {
-        set code [dict get $options -errorcode]
-        return [expr {$code eq {NONE} ? {Error} : [lindex $code 0]}]
+        if {[catch {lindex [dict get $options -errorcode] 0} type] || $type in {NONE {}}} { return Error }
+        return $type
     }
 
     proc encode {type text} {
@@ -145,8 +148,17 @@ namespace eval lambda::worker {
         return [expr {$type eq {} ? {} : "content_type=[string map {\n { } \r { }} $type]\n"}]
     }
 
+    # What waits for a later `vwait` would write into another invocation's response.
+    proc forget_timers {} {
+        variable kept_timers
+        foreach timer [after info] {
+            if {$timer ni $kept_timers} { after cancel $timer }
+        }
+    }
+
     proc serve_one {handler fields event} {
         global env
+        variable kept_timers
         if {[dict exists $fields trace_id]} {
             set env(_X_AMZN_TRACE_ID) [dict get $fields trace_id]
         } else {
@@ -159,6 +171,7 @@ namespace eval lambda::worker {
         set failed [catch {uplevel #0 [list $handler $event [context $fields]]} result options]
         set streamed [expr {$::lambda::stream eq {begun}}]
         set ::lambda::stream {}
+        if {[after info] ne $kept_timers} forget_timers
         if {$failed} {
             refuse error [type_of $options] $result [stack $options]
             return
@@ -174,6 +187,7 @@ namespace eval lambda::worker {
             refuse init-error [type_of $options] $handler [stack $options]
             exit 1
         }
+        variable kept_timers [after info]
         send ready {} {}
         while {[llength [set request [receive]]] > 0} {
             serve_one $handler {*}$request
