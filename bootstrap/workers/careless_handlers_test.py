@@ -200,6 +200,47 @@ class Tcl(Case):
         self.goes_on()
 
 
+class Prolog(Case):
+    language = "prolog"
+    source = r"""
+        :- use_module(library(time)).
+        :- dynamic calls/1, woken/0.
+        calls(0).
+        :- alarm(3600, fail, _, [remove(true)]).
+        handler(Event, _, Response) :-
+            retract(calls(Before)), Calls is Before + 1, assertz(calls(Calls)),
+            split_string(Event, "", "\"", [Name]),
+            ( does(Name, Response) -> true ; Response = Calls ).
+        does("codes", bytes([97, 256], "text/plain")).
+        does("string", bytes("a\x100\", "text/plain")).
+        does("piece", "") :- lambda_write("begun"), lambda_write(bytes([97, 256])).
+        does("any codes", bytes(Codes, "text/plain")) :- numlist(0, 255, Codes).
+        does("leave", _) :- alarm(0.02, lambda_write("LATE"), _, [remove(true)]), fail.
+        does("leave and fail", _) :- alarm(0.02, lambda_write("LATE"), _, [remove(true)]), throw(failed).
+        does("wait", _) :-
+            alarm(0.05, assertz(woken), _, [remove(true)]), repeat, sleep(0.001), retract(woken), !, fail.
+        does("alarms", Left) :- findall(Id, current_alarm(_, _, Id, _), Ids), length(Ids, Left).
+        does("late", _) :- write("no line feed"), fail."""
+
+    def test_codes_that_are_no_bytes_are_an_error(self):
+        for event in ("codes", "string"):
+            self.fails(event, "representation_error", "bytes: a code is above 255")
+        broken = self.invoke("piece")
+        self.assertEqual((broken.body[:5], broken.trailers["lambda-runtime-function-error-type"]),
+                         (b"begun", "representation_error"), broken)
+        self.assertEqual(self.invoke("any codes").body, bytes(range(256)))
+        self.goes_on()
+
+    def test_a_late_write_is_in_no_other_response(self):
+        for event in ("leave", "leave and fail"):
+            self.invoke(event)
+            self.assertEqual(self.invoke("wait").body.decode(), str(self.calls), self.own.log())
+            self.assertEqual(self.invoke("alarms").body, b"1", self.own.log())
+
+    def test_what_is_printed_is_logged_with_the_call(self):
+        self.logs_at_once("late", "no line feed")
+
+
 class Lua(Case):
     language = "lua"
     source = r"""
