@@ -97,14 +97,13 @@ void FastcgiExchange::encode(const HttpRequest& request, std::string& bytes, std
   FastcgiWriter writer(bytes);
   const std::string_view host = request.field("host");
   const std::string_view port = request.field("x-forwarded-port");
-  const std::string_view caller = request.field("x-forwarded-for");
   const bool is_secure = equals_ignoring_case(request.field("x-forwarded-proto"), "https");
   writer.parameter("GATEWAY_INTERFACE", "CGI/1.1");
   writer.parameter("SERVER_PROTOCOL", "HTTP/1.1");
   writer.parameter("SERVER_SOFTWARE", "ogni");
   writer.parameter("SERVER_NAME", name_of(host));
   writer.parameter("SERVER_PORT", !port.empty() ? port : is_secure ? "443" : "80");
-  writer.parameter("REMOTE_ADDR", caller.empty() ? "127.0.0.1" : trimmed(caller.substr(0, caller.find(','))));
+  writer.parameter("REMOTE_ADDR", request.caller.empty() ? "127.0.0.1" : request.caller);
   writer.parameter("DOCUMENT_ROOT", root_);
   writer.parameter("SCRIPT_FILENAME", root_ + "/" + script_);
   writer.parameter("SCRIPT_NAME", "/" + script_);

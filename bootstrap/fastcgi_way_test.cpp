@@ -74,7 +74,7 @@ TEST_F(PhpTest, ServesRequests) {
   EXPECT_EQ(seen["post"]["f"].text(), "ü");
   EXPECT_EQ(seen["cookie"]["c"].text(), "3");
   EXPECT_EQ(seen["x"].text(), "1");
-  EXPECT_EQ(seen["ip"].text(), "9.8.7.6");
+  EXPECT_EQ(seen["ip"].text(), "127.0.0.1") << "no front door has said whose";
   EXPECT_EQ(seen["https"].text(), "on");
   EXPECT_EQ(seen["proxy"].text(), "none");
   EXPECT_EQ(seen["script"].text(), "/public/index.php");
@@ -106,6 +106,22 @@ TEST_F(PhpTest, ShowsNoContextThatTheCallerHasMade) {
   EXPECT_EQ(body.find("spoofed"), std::string::npos) << body;
   const Json seen = Json::parse(body);
   EXPECT_EQ(seen["HTTP_X_AMZN_REQUEST_CONTEXT"].text(), R"({"http":{"method":"GET"}})");
+}
+
+TEST_F(PhpTest, TakesTheAddressOfTheCallerFromTheFrontDoor) {
+  write("index.php", "<?php echo $_SERVER['REMOTE_ADDR'] . '|' . $_SERVER['HTTP_X_FORWARDED_FOR'];");
+  start("index.php");
+  constexpr const char* kForged = R"(,"headers":{"x-forwarded-for":"6.6.6.6, 1.1.1.1"}})";
+  const auto seen = [&](std::string event) { return reply(event + kForged)["body"].text(); };
+  EXPECT_EQ(seen(R"({"rawPath":"/","requestContext":{"http":{"method":"GET","sourceIp":"9.8.7.6"}})"),
+            "9.8.7.6|6.6.6.6, 1.1.1.1");
+  EXPECT_EQ(seen(R"({"httpMethod":"GET","path":"/","requestContext":{"identity":{"sourceIp":"2001:db8::1"}})"),
+            "2001:db8::1|6.6.6.6, 1.1.1.1");
+  EXPECT_EQ(seen(R"({"httpMethod":"GET","path":"/","requestContext":{"elb":{}})"), "1.1.1.1|6.6.6.6, 1.1.1.1");
+  EXPECT_EQ(reply(R"({"httpMethod":"GET","path":"/","requestContext":{"elb":{}},"multiValueHeaders":)"
+                  R"({"x-forwarded-for":["6.6.6.6, 5.5.5.5","1.1.1.1"]}})")["body"]
+                .text(),
+            "1.1.1.1|6.6.6.6, 5.5.5.5, 1.1.1.1");
 }
 
 TEST_F(PhpTest, CarriesLargeBodiesAndSurvivesADeadChild) {

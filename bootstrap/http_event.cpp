@@ -173,6 +173,25 @@ void take_v1(Json event, Query query, HttpRequest& request) {
                 [&](std::string name, std::string value) { add_field(request, std::move(name), std::move(value)); });
 }
 
+// A load balancer adds the address to whatever the caller has sent of that field.
+std::string last_forwarded(const HttpRequest& request) {
+  std::string_view last;
+  for (const HttpField& field : request.fields) {
+    if (equals_ignoring_case(field.name, "x-forwarded-for")) last = field.value;
+  }
+  if (const std::size_t comma = last.rfind(','); comma != std::string_view::npos) last.remove_prefix(comma + 1);
+  while (last.starts_with(' ')) last.remove_prefix(1);
+  while (last.ends_with(' ')) last.remove_suffix(1);
+  return std::string(last);
+}
+
+// Never the first of X-Forwarded-For, which is the caller's own text.
+std::string caller_of(Shape shape, Json context, const HttpRequest& request) {
+  if (shape == Shape::kGatewayV2) return on_one_line(context["http"]["sourceIp"].text());
+  if (shape == Shape::kGatewayV1) return on_one_line(context["identity"]["sourceIp"].text());
+  return last_forwarded(request);
+}
+
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
@@ -373,6 +392,7 @@ HttpEvent read_http_event(const runtime::Invocation& invocation, std::string_vie
     add_context(request, invocation, {});
     return read;
   }
+  request.caller = caller_of(read.shape, context, request);
   take_body(event, request);
   add_context(request, invocation, context);
   return read;

@@ -22,6 +22,7 @@ struct HttpRequest {
   std::string path;               // percent-encoded
   std::string query;              // without the question mark
   std::vector<HttpField> fields;  // without Content-Length; names and values can stand on a line
+  std::string caller;             // its address as the front door says it; may be empty
   std::string decoded_body;
   std::string_view event_body;  // used where the body is not decoded: may point into the event
 
