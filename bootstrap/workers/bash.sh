@@ -240,7 +240,9 @@ trap '_ogni_failed $? "$BASH_COMMAND"' ERR
 _ogni_arn=
 _ogni_prepare "&$_ogni_input"
 builtin printf 'ready 23 0\nnul_bytes=no\nform=bash\n' >&"$_ogni_replies"
-while builtin read -r -N 256 -u "$_ogni_requests" _ogni_commands; do
+# Its time limit is the handler's TMOUT, which may be readonly; one of its own would cost each invocation.
+while builtin read -r -N 256 -u "$_ogni_requests" _ogni_commands ||
+  { (($? > 128)) && builtin read -t 2147483647 -r -N 256 -u "$_ogni_requests" _ogni_commands; }; do
   builtin eval "$_ogni_commands"
   _ogni_call
   if ((_ogni_status == 0)); then _ogni_answer; else _ogni_report; fi

@@ -108,9 +108,14 @@ function textOf(error, thrown) {
   }
 }
 
-function fail(kind, thrown, title, more = '') {
+function logError(thrown, title) {
   const error = report(thrown);
   log('ERROR', `${title} \t${textOf(error, thrown)}`, process.stderr);
+  return error;
+}
+
+function fail(kind, thrown, title, more = '') {
+  const error = logError(thrown, title);
   const type = error.errorType.replace(/[\r\n]/g, ' ');
   send(kind, `type=${type}\ncontent_type=application/json\n${more}`, JSON.stringify(error));
 }
@@ -232,7 +237,12 @@ function serve(handler, { fields, event }, next) {
   };
   const succeed = (value) => end(() => sendResult(value));
   const refuse = (error) => end(() => fail('error', error, 'Invoke Error'));
-  current = { uncaught: (error, title) => end(() => { fail('error', error, title, ENDS); process.exitCode = 1; }) };
+  current = {
+    uncaught: (error, title) => {
+      if (!ended) return end(() => { fail('error', error, title, ENDS); isOver = true; });
+      logError(error, title); // the answer has gone, and to end now would cost the next invocation
+    },
+  };
 
   requestId = fields.request_id;
   if (fields.trace_id) process.env._X_AMZN_TRACE_ID = fields.trace_id;
@@ -334,6 +344,7 @@ function serveStream(handler, event, context, refuse, end, isEnded) {
 // --- the loop ------------------------------------------------------------------------------------------------------
 
 let current = null;
+let isOver = false;
 
 function stopped(title) {
   return (error) => {
@@ -354,7 +365,7 @@ async function main() {
   }
   send('ready', '', '');
   const next = () => {
-    if (process.exitCode) process.exit();
+    if (isOver) process.exit(1);
     const request = receive();
     if (!request) process.exit(0);
     serve(handler, request, next);

@@ -297,8 +297,5 @@ class Ruby(Case):
             self.assertEqual(own.text("x"), own.api.request_id)
 
 
-del Case
-
-
 if __name__ == "__main__":
     unittest.main()
