@@ -107,7 +107,7 @@ class RuntimeApi:
         lines = [f"HTTP/1.1 {status}"] + [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines.append(f"Content-Length: {len(body)}")
         try:
-            self._connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+            self._connection.sendall("\r\n".join(lines).encode(errors="surrogateescape") + b"\r\n\r\n" + body)
         except OSError as error:
             raise NothingCame(f"the bootstrap has hung up: {error}") from None
 

@@ -120,7 +120,7 @@ lambda_write() {
   if [[ $_ogni_state != begun ]]; then
     builtin printf '%s begun' "$_ogni_request_id" >|"/proc/self/fd/$_ogni_begun"
     kind=stream
-    [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
+    [[ -z ${LAMBDA_RESPONSE_CONTENT_TYPE-} ]] || head="content_type=${LAMBDA_RESPONSE_CONTENT_TYPE//[$'\r\n']/ }"$'\n'
   fi
   builtin printf '%s %d %d\n%s%s' "$kind" "${#head}" "${#body}" "$head" "$body" >&"$_ogni_replies"
 }
@@ -132,7 +132,7 @@ _ogni_answer() {
     return
   fi
   local LC_ALL=C
-  local head="content_type=$LAMBDA_RESPONSE_CONTENT_TYPE"$'\n'
+  local head="content_type=${LAMBDA_RESPONSE_CONTENT_TYPE//[$'\r\n']/ }"$'\n'
   builtin printf 'printed %d 0\n%s' "${#head}" "$head" >&"$_ogni_replies"
 }
 

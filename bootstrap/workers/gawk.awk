@@ -17,8 +17,13 @@ function ogni_send(kind, head, body) {
   fflush(OGNI_REPLIES)
 }
 
+function ogni_one_line(text) {
+  gsub(/[\r\n]/, " ", text)
+  return text
+}
+
 function ogni_refuse(kind, type, message) {
-  gsub(/[\r\n]/, " ", type)
+  type = ogni_one_line(type)
   printf "[ERROR] %s: %s\n", type, message > "/dev/stderr"
   fflush("/dev/stderr")
   ogni_send(kind, "type=" type "\nmessage_bytes=" length(message) "\n", message "\n")
@@ -34,19 +39,26 @@ function ogni_quoted(text) {
   return "'" text "'"
 }
 
+function ogni_variable(name, value) {
+  gsub(/\\/, "&&", value)
+  return " -v " ogni_quoted(name "=" value)
+}
+
 # The first run. The shell is replaced by the second gawk, whose end becomes this one's.
-function ogni_start(    name, dot, path, command, line, problem) {
+function ogni_start(    name, dot, path, gawk, command, line, problem) {
   name = ENVIRON["_HANDLER"]
   dot = match(name, /\.[^.]*$/)
   if (dot < 2 || dot == length(name)) ogni_give_up("Runtime.MalformedHandlerName", "Bad handler '" name "': it is no script.function")
   path = (("LAMBDA_TASK_ROOT" in ENVIRON) ? ENVIRON["LAMBDA_TASK_ROOT"] : ".") "/" substr(name, 1, dot - 1) ".awk"
   if ((getline line < path) < 0) ogni_give_up("Runtime.ImportModuleError", "Unable to load '" name "': there is no " path)
   close(path)
-  command = "gawk -b -o/dev/null -f " ogni_quoted(path) " 2>&1 3<&- 4>&-"
+  gawk = ogni_quoted(("argv" in PROCINFO) ? PROCINFO["argv"][0] : "gawk")
+  command = gawk " -b -o/dev/null -f " ogni_quoted(path) " 2>&1 3<&- 4>&-"
   while ((command | getline line) > 0) problem = problem line "\n"
   if (close(command) != 0) ogni_give_up("Runtime.UserCodeSyntaxError", problem)
-  exit system("exec gawk -b -v OGNI_HANDLER=" ogni_quoted(substr(name, dot + 1)) " -f /proc/self/fd/5 -f " ogni_quoted(path) " " \
-    ogni_quoted(OGNI_REQUESTS) " " ogni_quoted(OGNI_REPLIES) " 5<&5")
+  # The handler's BEGIN comes first, as this file's serves until the end.
+  exit system("exec " gawk ogni_variable("OGNI_HANDLER", substr(name, dot + 1)) ogni_variable("OGNI_REQUESTS", OGNI_REQUESTS) \
+    ogni_variable("OGNI_REPLIES", OGNI_REPLIES) " -b -f " ogni_quoted(path) " -f /proc/self/fd/5 5<&5")
 }
 
 function lambda_error(type, message) {
@@ -56,7 +68,7 @@ function lambda_error(type, message) {
 }
 
 function ogni_type() {
-  return ("content_type" in LAMBDA) ? "content_type=" LAMBDA["content_type"] "\n" : ""
+  return ("content_type" in LAMBDA) ? "content_type=" ogni_one_line(LAMBDA["content_type"]) "\n" : ""
 }
 
 function lambda_write(piece) {
@@ -69,7 +81,7 @@ function lambda_write(piece) {
 }
 
 function lambda_remaining_ms(    left) {
-  left = LAMBDA["deadline_ms"] - systime() * 1000
+  left = LAMBDA["deadline_ms"] - (systime() + 1) * 1000 # rather too short than too long
   return left > 0 ? left : 0
 }
 
@@ -131,12 +143,11 @@ function ogni_serve(    words, head, event, result) {
 BEGIN {
   OGNI_OWNER = PROCINFO["pid"]
   # gawk makes what it opens by a path close-on-exec.
-  OGNI_REQUESTS = ARGC > 2 ? ARGV[1] : "/dev/fd/3"
-  OGNI_REPLIES = ARGC > 2 ? ARGV[2] : "/dev/fd/4"
-  ARGC = 1
-  delete ARGV[1]
-  delete ARGV[2]
-  if (OGNI_HANDLER == "") ogni_start()
+  if (OGNI_HANDLER == "") {
+    OGNI_REQUESTS = ARGC > 2 ? ARGV[1] : "/dev/fd/3"
+    OGNI_REPLIES = ARGC > 2 ? ARGV[2] : "/dev/fd/4"
+    ogni_start()
+  }
   if (PROCINFO["identifiers"][OGNI_HANDLER] != "user") {
     ogni_give_up("Runtime.HandlerNotFound", "Handler '" OGNI_HANDLER "' is no function of the script")
   }

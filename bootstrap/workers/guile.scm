@@ -40,6 +40,12 @@
 (define (ogni:read-bytes count)
   (if (zero? count) (make-bytevector 0) (get-bytevector-n ogni:requests count)))
 
+;; Of a head, which may hold what the caller has sent.
+(define (ogni:text bytes)
+  (catch 'decoding-error
+    (lambda () (utf8->string bytes))
+    (lambda _ ((@ (ice-9 iconv) bytevector->string) bytes "UTF-8" 'substitute))))
+
 ;; The fields of a head as an association list.
 (define (ogni:fields head)
   (filter-map (lambda (line)
@@ -216,7 +222,7 @@
   (let loop ((line (read-line ogni:requests)))
     (if (not (eof-object? line))
         (let* ((words (string-split line #\space))
-               (head (utf8->string (ogni:read-bytes (string->number (cadr words)))))
+               (head (ogni:text (ogni:read-bytes (string->number (cadr words)))))
                (event (ogni:read-bytes (string->number (caddr words)))))
           (ogni:serve-one handler (ogni:fields head) event)
           (force-output (current-output-port))

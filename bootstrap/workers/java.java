@@ -670,7 +670,7 @@ final class OgniWorker {
         private static void write(StringBuilder out, Object value, int depth) throws ReflectiveOperationException {
             if (depth > DEPTH_MAX) throw new Fault("Runtime.MarshalError", "Unable to marshal response: nested too deeply");
             if (value == null || value instanceof Boolean) out.append(value);
-            else if (value instanceof Number n) out.append(n instanceof Double d && !Double.isFinite(d) ? "null" : n.toString());
+            else if (value instanceof Number n) out.append((n instanceof Double || n instanceof Float) && !Double.isFinite(n.doubleValue()) ? "null" : n.toString());
             else if (value instanceof CharSequence || value instanceof Character || value instanceof Enum) quote(out, value.toString());
             else if (value instanceof Map<?, ?> map) writeMap(out, map, depth);
             else if (value instanceof Iterable<?> items) writeItems(out, items, depth);

@@ -153,6 +153,8 @@ namespace Lambda\Worker {
 
     final class Runtime
     {
+        private const FATAL = E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+
         private bool $busy = false;
 
         public function __construct(private Channel $channel)
@@ -170,7 +172,7 @@ namespace Lambda\Worker {
             // What cannot be caught (memory, a time limit) is still told; exit() is the platform's to word.
             register_shutdown_function(function () {
                 $error = error_get_last();
-                if ($this->busy && $error !== null && ($error['type'] & (E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR))) {
+                if ($this->busy && $error !== null && ($error['type'] & self::FATAL)) {
                     $message = $error['message'];
                     $head = "type=FatalError\nends=yes\nmessage_bytes=" . strlen($message) . "\n";
                     $this->channel->send('error', $head, "$message\n{$error['file']}:{$error['line']}");
@@ -287,13 +289,13 @@ namespace Lambda\Worker {
             }
             $result = $handler($event, $context);
             if ($result instanceof \Generator) {
-                return [$context->contentType ?? 'application/octet-stream', $result];
+                return [self::oneLine($context->contentType ?? 'application/octet-stream'), $result];
             }
             if (is_resource($result)) {
-                return [$context->contentType ?? 'application/octet-stream', (string) stream_get_contents($result)];
+                return [self::oneLine($context->contentType ?? 'application/octet-stream'), (string) stream_get_contents($result)];
             }
             if (is_string($result) && ($context->contentType ?? 'application/json') !== 'application/json') {
-                return [$context->contentType, $result];
+                return [self::oneLine($context->contentType), $result];
             }
             try {
                 $flags = JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
@@ -310,6 +312,11 @@ namespace Lambda\Worker {
                 $this->channel->send('chunk', '', (string) $piece);
             }
             $this->channel->send('end');
+        }
+
+        private static function oneLine(string $text): string
+        {
+            return strtr($text, "\r\n", '  ');
         }
 
         private static function decode(string $text, string $type): mixed

@@ -350,7 +350,7 @@ class _Runtime:
         begun = False
         try:
             for piece in pieces:
-                data = piece.encode() if isinstance(piece, str) else bytes(piece)
+                data = piece.encode() if isinstance(piece, str) else bytes(memoryview(piece))
                 self._channel.send(b"chunk" if begun else b"stream", b"" if begun else _type_of(context), data)
                 begun = True
             if not begun:
@@ -421,7 +421,8 @@ class _Runtime:
 
 
 def _type_of(context):
-    return b"content_type=%s\n" % getattr(context, "content_type", "application/octet-stream").encode()
+    content_type = getattr(context, "content_type", "application/octet-stream")
+    return b"content_type=%s\n" % content_type.replace("\r", " ").replace("\n", " ").encode()
 
 
 class _LoggingFinder:

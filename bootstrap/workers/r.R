@@ -5,6 +5,7 @@
 # write <- context$stream(type) makes it a streamed one: write(piece) sends a piece at once, and what the function returns is
 # then ignored.
 local({
+  options(warn = 1) # in the log at once: there is no top level that would print them
   if (!l10n_info()[["UTF-8"]]) suppressWarnings(Sys.setlocale("LC_ALL", "C.UTF-8"))
   paths <- c(commandArgs(TRUE), "/dev/fd/3", "/dev/fd/4")
   # "e" is the C library's: close-on-exec.

@@ -77,7 +77,7 @@ module OgniWorker
       total = body + body_bytes.to_i
       data << @requests.sysread(total - data.bytesize) while data.bytesize < total
       fields = {}
-      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).split("\n").each do |line|
+      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).scrub.split("\n").each do |line|
         name, value = line.split("=", 2)
         fields[name] = value
       end
@@ -191,7 +191,7 @@ module OgniWorker
       context = Context.new(fields)
       event = parse(event) if fields.fetch("content_type", "application/json") == "application/json"
       result = handler.call(event: event, context: context)
-      return [context.content_type || "application/octet-stream", result] if result.is_a?(Enumerator)
+      return [one_line(context.content_type || "application/octet-stream"), result] if result.is_a?(Enumerator)
       return ["application/unknown", result.read] if result.respond_to?(:read) && result.respond_to?(:rewind)
 
       begin
@@ -235,10 +235,24 @@ module OgniWorker
     def fail_with(kind, error, stage)
       type = error.is_a?(Fault) ? error.type : "#{stage}<#{error.class}>"
       trace = (error.backtrace || []).reject { |line| line.start_with?(__FILE__) }
-      message = error.message.dup.force_encoding(Encoding::UTF_8).scrub
-      $stdout.puts "[ERROR] #{type}: #{message}", trace.map { |line| "\tfrom #{line}" }
+      message = message_of(error)
+      begin
+        $stdout.puts "[ERROR] #{type}: #{message}", trace.map { |line| "\tfrom #{line}" }
+      rescue StandardError
+        nil # the handler has closed or replaced it
+      end
       report = { errorMessage: message, errorType: type, stackTrace: error.is_a?(Fault) ? [] : trace }
-      @channel.send(kind, "type=#{type.tr("\r\n", "  ")}\ncontent_type=application/json\n", JSON.generate(report))
+      @channel.send(kind, "type=#{one_line(type)}\ncontent_type=application/json\n", JSON.generate(report))
+    end
+
+    def message_of(error)
+      error.message.to_s.dup.force_encoding(Encoding::UTF_8).scrub
+    rescue StandardError
+      "the exception has no message"
+    end
+
+    def one_line(text)
+      text.to_s.tr("\r\n", "  ")
     end
   end
 end

@@ -35,7 +35,11 @@
 (defvar *requests* (move-descriptor 3))
 (defvar *replies* (move-descriptor 4))
 
-(defun octets (text) (sb-ext:string-to-octets text :external-format :utf-8))
+(defparameter *forgiving* '(:utf-8 :replacement #\?))
+;;; A surrogate is a character here, and has no UTF-8.
+(defun octets (text)
+  (handler-case (sb-ext:string-to-octets text :external-format :utf-8)
+    (error () (sb-ext:string-to-octets text :external-format *forgiving*))))
 (defun text (octets &optional (start 0) (end (length octets)))
   (declare (type octets octets) (type fixnum start end) (optimize speed))
   (let ((text (make-string (- end start))))
@@ -44,6 +48,9 @@
                (return-from text (sb-ext:octets-to-string octets :start start :end end :external-format :utf-8)))
              (setf (schar text (- i start)) (code-char (aref octets i))))
     text))
+(defun field-text (octets start end)
+  (handler-case (text octets start end)
+    (error () (sb-ext:octets-to-string octets :start start :end end :external-format *forgiving*))))
 (defun environment (name) (sb-ext:posix-getenv name))
 
 ;;; A process that the handler forked and that came back here ends: the channel is not its own.
@@ -140,7 +147,7 @@
         for equals = (position 61 head :start start :end end)
         when equals
           collect (field-name (text head start equals))
-          and collect (text head (1+ equals) end)
+          and collect (field-text head (1+ equals) end)
         do (setf start (1+ end))))
 
 (defun one-line (text) (substitute-if #\Space (lambda (c) (find c '(#\Newline #\Return))) text))
@@ -331,6 +338,6 @@
 (setf (sb-ext:bytes-consed-between-gcs) (* 4 1024 1024))
 (sb-ext:gc)
 (setf sb-impl::*default-external-format* :utf-8)
-(setf *standard-output* (sb-sys:make-fd-stream 1 :output t :buffering :line :external-format :utf-8)
-      *error-output* (sb-sys:make-fd-stream 2 :output t :buffering :line :external-format :utf-8))
+(setf *standard-output* (sb-sys:make-fd-stream 1 :output t :buffering :line :external-format *forgiving*)
+      *error-output* (sb-sys:make-fd-stream 2 :output t :buffering :line :external-format *forgiving*))
 (serve)

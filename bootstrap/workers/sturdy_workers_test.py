@@ -1,11 +1,13 @@
 """What handlers say or leave that would cost the worker, its log or the next invocation, were it taken as it comes."""
 
 import json
-import os
-import shutil
 import unittest
 
 import outlasting_test
+
+# What becomes of a type that would be two lines of a head; "\r\n" are two spaces.
+FORGED = "text/plain  request_id=z"
+NOT_UTF_8 = {"Lambda-Runtime-Trace-Id": "Root=\udcff"}
 
 
 class Node(outlasting_test.Case):
@@ -37,6 +39,180 @@ class Bash(outlasting_test.Case):
         own = self.start("readonly TMOUT=0.000001\nhandler() { echo $((++count)); }")
         for count in range(1, 20):
             self.assertEqual(own.text("x"), f"{count}\n", own.log())
+
+    def test_a_type_is_one_line(self):
+        own = self.start("""
+            LAMBDA_STREAMING=yes
+            handler() {
+              LAMBDA_RESPONSE_CONTENT_TYPE=$'text/plain\\r\\nrequest_id=z'
+              [[ $1 == *stream* ]] && lambda_write a
+              printf b
+            }""")
+        for event, body in (("stream", b"ab"), ("whole", b"b")):
+            answer = own.invoke(event)
+            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, body), own.log())
+
+
+class Python(outlasting_test.Case):
+    language = "python"
+
+    def test_streams_pieces_of_text_and_bytes_only(self):
+        own = self.start("""
+def handler(event, context):
+    context.content_type = 'text/plain\\r\\nrequest_id=z'
+    yield 'a'
+    yield {'array': bytearray(b'b'), 'view': memoryview(b'b'), 'number': 7}[event]
+""")
+        for event in ("array", "view"):
+            answer = own.invoke(event)
+            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+        broken = own.invoke("number")
+        self.assertEqual((broken.body, broken.trailers["lambda-runtime-function-error-type"]), (b"a", "TypeError"))
+
+
+class Php(outlasting_test.Case):
+    language = "php"
+
+    def test_an_error_that_a_function_triggers_is_reported(self):
+        own = self.start("<?php function handler($event) { trigger_error('it failed', E_USER_ERROR); }")
+        report = json.loads(own.invoke("x").body)
+        self.assertEqual((report["errorType"], report["errorMessage"]), ("FatalError", "it failed"))
+
+    def test_a_type_is_one_line(self):
+        own = self.start("""<?php
+            function pieces() { yield 'a'; yield 'b'; }
+            function handler($event, $context) {
+              $context->contentType = "text/plain\\r\\nrequest_id=z";
+              if ($event === 'stream') return pieces();
+              if ($event === 'whole') return 'ab';
+              $file = fopen('php://memory', 'w+');
+              fwrite($file, 'ab');
+              rewind($file);
+              return $file;
+            }""")
+        for event in ("stream", "whole", "file"):
+            answer = own.invoke(event)
+            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+
+
+class Ruby(outlasting_test.Case):
+    language = "ruby"
+
+    def test_odd_errors_and_a_closed_log_are_only_errors(self):
+        own = self.start("""
+            class Odd < StandardError
+              def message = nil
+            end
+            class Worse < StandardError
+              def message = raise('worse')
+            end
+            def handler(event:, context:)
+              $count = $count.to_i + 1
+              raise Odd if event == 'odd'
+              raise Worse if event == 'worse'
+              if event == 'closed'
+                $stdout.close
+                raise 'it failed'
+              end
+              $count
+            end""")
+        for event, message in (("odd", ""), ("worse", "the exception has no message"), ("closed", "it failed")):
+            self.assertEqual(json.loads(own.invoke(event).body)["errorMessage"], message, own.log())
+        self.assertEqual(own.text("next"), "4")
+
+    def test_a_type_is_one_line(self):
+        own = self.start("""
+            def handler(event:, context:)
+              context.content_type = "text/plain\\r\\nrequest_id=z"
+              %w[a b].each
+            end""")
+        answer = own.invoke("x")
+        self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+
+    def test_a_context_that_is_not_utf_8_harms_nothing(self):
+        own = self.start("def handler(event:, context:) = ENV['_X_AMZN_TRACE_ID']")
+        self.assertEqual(own.text("x", NOT_UTF_8), "Root=\ufffd", own.log())
+
+
+class Gawk(outlasting_test.Case):
+    language = "gawk"
+
+    def test_the_begin_of_a_handler_runs(self):
+        own = self.start("""
+            BEGIN { print "begun"; begun = (getline line) "" ARGC }
+            function handler(event) { return begun }""")
+        self.assertEqual(own.text("x"), "01")
+        self.assertIn("begun", own.log_with("begun"))
+
+    def test_the_chosen_interpreter_is_used_throughout(self):
+        language = self.language_here()
+        own = self.start("function handler(event) { return event }",
+                         variables={"OGNI_INTERPRETER": language.interpreter(), "PATH": "/nowhere"})
+        self.assertEqual(own.text("x"), '"x"')
+
+    def test_the_remaining_time_is_not_too_long(self):
+        own = self.start("function handler(event) { return lambda_remaining_ms() }")
+        for _ in range(3):
+            self.assertLessEqual(int(own.text("x")), 60000)  # the deadline of runtime_api.py
+
+    def test_a_type_is_one_line(self):
+        own = self.start("""
+            function handler(event) {
+              LAMBDA["content_type"] = "text/plain\\r\\nrequest_id=z"
+              if (event ~ /stream/) lambda_write("ab")
+              return "ab"
+            }""")
+        for event in ("stream", "whole"):
+            answer = own.invoke(event)
+            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+
+
+class R(outlasting_test.Case):
+    language = "r"
+
+    def test_warnings_are_logged(self):
+        own = self.start("handler <- function(event, context) { warning('a word of warning'); event }")
+        self.assertEqual(own.text("x"), '"x"')
+        self.assertIn("a word of warning", own.log_with("a word of warning"))
+
+
+class Guile(outlasting_test.Case):
+    language = "guile"
+
+    def test_a_context_that_is_not_utf_8_harms_nothing(self):
+        own = self.start('(define (handler event context) (assq-ref context (quote trace-id)))')
+        self.assertEqual(own.text("x", NOT_UTF_8), "Root=\ufffd", own.log())
+
+
+class Sbcl(outlasting_test.Case):
+    language = "sbcl"
+
+    def test_text_without_utf_8_harms_nothing(self):
+        own = self.start("""
+            (defun handler (event context)
+              (let ((odd (string (code-char #xd800))))
+                (cond ((search "result" event) odd)
+                      ((search "fail" event) (error odd))
+                      ((search "print" event) (print odd) "printed")
+                      (t (getf context :trace-id)))))""")
+        self.assertEqual(own.text("result"), "?", own.log())
+        self.assertEqual(json.loads(own.invoke("fail").body)["errorMessage"], "?", own.log())
+        self.assertEqual(own.text("print"), "printed", own.log())
+        self.assertEqual(own.text("x", NOT_UTF_8), "Root=?", own.log())
+
+
+class Java(outlasting_test.Case):
+    language = "java"
+
+    def test_numbers_without_json_are_null(self):
+        own = self.start("""
+            import java.util.*;
+            public class app {
+              public static List<Object> handler(String event) {
+                return List.of(Float.NaN, Float.POSITIVE_INFINITY, Double.NaN, 1.5f);
+              }
+            }""")
+        self.assertEqual(own.text("x"), "[null, null, null, 1.5]", own.log())
 
 
 if __name__ == "__main__":
