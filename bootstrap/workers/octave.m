@@ -6,39 +6,57 @@
 % function returns is then ignored.
 1;
 
-% A process that the handler forked and that came back here ends: the channel is not its own.
-function ogni_check_owner ()
-  global ogni_owner
-  if (getpid () != ogni_owner)
+% The first call says where to.
+function ogni_send (kind, head, body)
+  persistent replies owner
+  if (nargin == 1)
+    mlock ();
+    replies = kind;
+    owner = getpid ();
+    return;
+  endif
+  % A process that the handler forked and that came back here ends: the channel is not its own.
+  if (getpid () != owner)
     kill (getpid (), SIG ().KILL);
   endif
-endfunction
-
-function ogni_send (kind, head, body)
-  global ogni_replies
-  ogni_check_owner ();
   % Octave's strings are bytes already.
-  fputs (ogni_replies, [sprintf("%s %d %d\n", kind, numel (head), numel (body)), head, char(body(:).')]);
-  fflush (ogni_replies);
+  fputs (replies, [sprintf("%s %d %d\n", kind, numel (head), numel (body)), head, char(body(:).')]);
+  fflush (replies);
 endfunction
 
 function text = ogni_one_line (text)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   text(text == "\n" | text == "\r") = " ";
 endfunction
 
 function ogni_refuse (kind, type, message, stack)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   fprintf (stderr, "[ERROR] %s: %s\n%s", type, message, stack);
   head = sprintf ("type=%s\nmessage_bytes=%d\n", ogni_one_line (type), numel (message));
   ogni_send (kind, head, [message, "\n", stack]);
 endfunction
 
 function ogni_give_up (type, message, stack)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   ogni_refuse ("init-error", type, message, stack);
   exit (1);
 endfunction
 
 % The frames of the handler, without the worker's own.
 function text = ogni_stack (error)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   text = "";
   for frame = error.stack.'
     if (strncmp (frame.name, "ogni_", 5) || any (strfind (frame.file, "ogni-")) && ! any (strfind (frame.file, "task")))
@@ -52,6 +70,10 @@ function text = ogni_stack (error)
 endfunction
 
 function type = ogni_type (error)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   type = error.identifier;
   if (isempty (type))
     type = "Error";
@@ -60,6 +82,10 @@ endfunction
 
 % The name of the handler's function. A variable could have the same: `exist` would find that.
 function ogni_handler = ogni_load (name)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   dot = find (name == ".", 1, "last");
   if (isempty (dot) || dot == 1 || dot == numel (name))
     ogni_give_up ("Runtime.MalformedHandlerName", sprintf ("Bad handler '%s': it is no script.function", name), "");
@@ -89,12 +115,17 @@ function ogni_handler = ogni_load (name)
 endfunction
 
 function left = ogni_remaining ()
+  mlock ();
   global ogni_deadline_ms
   left = max (0, ogni_deadline_ms - floor (time () * 1000));
 endfunction
 
 % The fields of a head; those that are not there are empty.
 function fields = ogni_fields (head)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   persistent none = struct ("request_id", "", "deadline_ms", "0", "invoked_function_arn", "", "trace_id", "",
                             "client_context", "", "cognito_identity", "", "tenant_id", "", "content_type", "");
   fields = none;
@@ -106,6 +137,7 @@ endfunction
 % What is the same in the context of every invocation. The functions are those of whichever runs: to make handles that know
 % which would take longer than all else here.
 function context = ogni_function_context ()
+  mlock ();
   context = struct (
       "aws_request_id", "", "deadline_ms", 0, "invoked_function_arn", "", "trace_id", "", "client_context", "", "identity", "",
       "tenant_id", "", "content_type", "application/json", "get_remaining_time_in_millis", @ogni_remaining,
@@ -117,6 +149,10 @@ endfunction
 
 % Of any head.
 function [context, is_json] = ogni_unusual (none, head)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   fields = ogni_fields (head);
   context = none;
   context.aws_request_id = fields.request_id;
@@ -136,6 +172,10 @@ function [context, is_json] = ogni_unusual (none, head)
 endfunction
 
 function head = ogni_type_head (type)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   head = "";
   if (! isempty (type))
     head = sprintf ("content_type=%s\n", ogni_one_line (type));
@@ -143,6 +183,10 @@ function head = ogni_type_head (type)
 endfunction
 
 function write = ogni_stream (type)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   global ogni_running ogni_streams ogni_begun ogni_stream_head
   id = ogni_running;
   if (! ogni_streams)
@@ -154,6 +198,10 @@ function write = ogni_stream (type)
 endfunction
 
 function ogni_check_running (id)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   global ogni_running
   if (! strcmp (id, ogni_running))
     error ("Ogni:ended", "the response has ended");
@@ -161,6 +209,10 @@ function ogni_check_running (id)
 endfunction
 
 function ogni_write (id, piece)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   global ogni_begun ogni_stream_head
   ogni_check_running (id);
   if (! ischar (piece) && ! isa (piece, "uint8"))
@@ -174,10 +226,14 @@ function ogni_write (id, piece)
   endif
 endfunction
 
-function ogni_end_stream ()
+function ogni_end_stream (id)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   global ogni_running ogni_streams ogni_begun
   if (! ogni_begun)
-    ogni_write (ogni_running, "");
+    ogni_write (id, "");
   endif
   ogni_streams = false;
   ogni_running = "";
@@ -185,6 +241,10 @@ function ogni_end_stream ()
 endfunction
 
 function text = disp_value (value)
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
   if (isscalar (value) && (isnumeric (value) || islogical (value)))
     text = sprintf ("%.17g", value);
   else
@@ -195,7 +255,12 @@ endfunction
 % The cost is the number of calls, one to three microseconds each, of a builtin function too: so this is one function, and what
 % most heads hold, in the order in which it comes, is taken apart by one call.
 function ogni_serve (requests, replies, ogni_handler)
-  global ogni_running ogni_deadline_ms ogni_streams ogni_owner
+  if (nargin == 0)
+    mlock ();
+    return;
+  endif
+  global ogni_running ogni_deadline_ms ogni_streams
+  owner = getpid ();
   none = ogni_function_context ();
   call = str2func (ogni_handler);
   out = stdout;
@@ -241,6 +306,7 @@ function ogni_serve (requests, replies, ogni_handler)
         endif
       endif
     endif
+    global ogni_running ogni_deadline_ms % again, for a handler may have cleared them
     ogni_running = id;
     ogni_deadline_ms = deadline_ms;
     try
@@ -252,13 +318,19 @@ function ogni_serve (requests, replies, ogni_handler)
       else
         result = call (event, context);
       endif
+      global ogni_streams
       if (ogni_streams)
-        ogni_end_stream ();
+        ogni_end_stream (id);
       else
+        if (ogni_streams == false)
+        else % it is empty: the handler has cleared all, itself too
+          call = str2func (ogni_load (getenv ("_HANDLER")));
+          ogni_streams = false;
+        endif
         if (! ischar (result) && ! isa (result, "uint8"))
           result = disp_value (result);
         endif
-        if (is_typed || getpid () != ogni_owner)
+        if (is_typed || getpid () != owner)
           ogni_send ("result", ogni_type_head (type), result);
         else
           fputs (replies, [sprintf("result 0 %d\n", numel (result)), result(:).']);
@@ -266,6 +338,10 @@ function ogni_serve (requests, replies, ogni_handler)
         endif
       endif
     catch error
+      global ogni_streams
+      if (isempty (ogni_streams))
+        call = str2func (ogni_load (getenv ("_HANDLER")));
+      endif
       ogni_streams = false;
       ogni_refuse ("error", ogni_type (error), error.message, ogni_stack (error));
     end_try_catch
@@ -273,19 +349,28 @@ function ogni_serve (requests, replies, ogni_handler)
   endwhile
 endfunction
 
+% `clear all`, with which many scripts begin, spares what is locked and runs.
+function ogni_main ()
+  global ogni_streams
+  for name = {"ogni_one_line", "ogni_refuse", "ogni_give_up", "ogni_stack", "ogni_type", "ogni_remaining", "ogni_fields", ...
+              "ogni_function_context", "ogni_unusual", "ogni_type_head", "ogni_stream", "ogni_check_running", "ogni_write", ...
+              "ogni_end_stream", "disp_value", "ogni_load", "ogni_serve"}
+    feval (name{1});
+  endfor
+  ogni_streams = false;
+  paths = argv ();
+  if (numel (paths) < 2)
+    paths = {"/dev/fd/3", "/dev/fd/4"};
+  endif
+  requests = fopen (paths{end-1}, "r");
+  replies = fopen (paths{end}, "w");
+  fcntl (requests, F_SETFD, 1); % FD_CLOEXEC
+  fcntl (replies, F_SETFD, 1);
+  ogni_send (replies);
+  handler = ogni_load (getenv ("_HANDLER"));
+  ogni_send ("ready", "", "");
+  ogni_serve (requests, replies, handler);
+endfunction
+
 more off
-global ogni_replies ogni_owner ogni_running ogni_streams
-ogni_owner = getpid ();
-ogni_streams = false;
-ogni_paths = argv ();
-if (numel (ogni_paths) < 2)
-  ogni_paths = {"/dev/fd/3", "/dev/fd/4"};
-endif
-ogni_requests = fopen (ogni_paths{end-1}, "r");
-ogni_replies = fopen (ogni_paths{end}, "w");
-fcntl (ogni_requests, F_SETFD, 1); % FD_CLOEXEC
-fcntl (ogni_replies, F_SETFD, 1);
-clear ogni_paths
-ogni_handler = ogni_load (getenv ("_HANDLER"));
-ogni_send ("ready", "", "");
-ogni_serve (ogni_requests, ogni_replies, ogni_handler);
+ogni_main ();

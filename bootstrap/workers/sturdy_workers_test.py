@@ -201,6 +201,42 @@ class Sbcl(outlasting_test.Case):
         self.assertEqual(own.text("x", NOT_UTF_8), "Root=?", own.log())
 
 
+class Octave(outlasting_test.Case):
+    language = "octave"
+
+    def test_clear_all_spares_the_worker(self):
+        own = self.start("""
+            clear all
+            1;
+            function [response, type] = handler (event, context)
+              write = [];
+              type = "text/plain";
+              if (any (strfind (event, "stream")))
+                write = context.stream (type);
+                write ("a");
+              endif
+              response = context.get_remaining_time_in_millis () > 0;
+              if (any (strfind (event, "fail")))
+                error ("it failed");
+              endif
+              if (any (strfind (event, "both")))
+                clear all
+                error ("it failed");
+              endif
+              if (any (strfind (event, "clear")))
+                clear all
+                response = "cleared";
+                type = "text/html";
+              endif
+            endfunction""")
+        for _ in range(2):
+            self.assertEqual(own.text("clear"), "cleared", own.log())
+            self.assertEqual(own.text("plain"), "1", own.log())
+            self.assertEqual(own.invoke("stream").body, b"a", own.log())
+            for event in ("fail", "both"):
+                self.assertEqual(json.loads(own.invoke(event).body)["errorMessage"], "it failed", own.log())
+
+
 class Java(outlasting_test.Case):
     language = "java"
 
