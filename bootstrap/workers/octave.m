@@ -270,6 +270,8 @@ function ogni_serve (requests, replies, ogni_handler)
     outputs = 1; % a builtin function
   end_try_catch
   type = "";
+  type_before = "";
+  type_head = "";
   is_typed = outputs > 1 || outputs < -1;
   usual_rest = "content_type=application/json\n";
   while (ischar (line = fgetl (requests)))
@@ -331,7 +333,11 @@ function ogni_serve (requests, replies, ogni_handler)
           result = disp_value (result);
         endif
         if (is_typed || getpid () != owner)
-          ogni_send ("result", ogni_type_head (type), result);
+          if (! strcmp (type, type_before))
+            type_head = ogni_type_head (type);
+            type_before = type;
+          endif
+          ogni_send ("result", type_head, result);
         else
           fputs (replies, [sprintf("result 0 %d\n", numel (result)), result(:).']);
           fflush (replies);

@@ -77,7 +77,9 @@ module OgniWorker
       total = body + body_bytes.to_i
       data << @requests.sysread(total - data.bytesize) while data.bytesize < total
       fields = {}
-      data.byteslice(head, body - head).force_encoding(Encoding::UTF_8).scrub.split("\n").each do |line|
+      lines = data.byteslice(head, body - head).force_encoding(Encoding::UTF_8)
+      lines.scrub! unless lines.valid_encoding?
+      lines.split("\n").each do |line|
         name, value = line.split("=", 2)
         fields[name] = value
       end
