@@ -338,10 +338,42 @@ final class OgniWorker {
         try (var files = compiler.getStandardFileManager(null, null, StandardCharsets.UTF_8)) {
             boolean good = compiler.getTask(messages, files, null, options, null, files.getJavaFileObjects(source)).call();
             if (!good) throw new Fault("Runtime.UserCodeSyntaxError", messages.toString().strip());
+        } catch (Throwable error) {
+            take(output);
+            throw error;
         }
-        List<URL> all = new ArrayList<>(List.of(output.toUri().toURL()));
-        all.addAll(path);
-        return new URLClassLoader(all.toArray(URL[]::new), OgniWorker.class.getClassLoader());
+        return new Compiled(take(output), path);
+    }
+
+    /** The classes in a folder by their names; the folder is gone then. */
+    private static Map<String, byte[]> take(Path folder) throws Exception {
+        Map<String, byte[]> classes = new HashMap<>();
+        try (var files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                if (file.toString().endsWith(".class")) {
+                    String name = folder.relativize(file).toString().replace('/', '.');
+                    classes.put(name.substring(0, name.length() - ".class".length()), Files.readAllBytes(file));
+                }
+                Files.delete(file);
+            }
+        }
+        return classes;
+    }
+
+    /** Defines what was compiled here, before anything of that name in the archives. */
+    private static final class Compiled extends URLClassLoader {
+        private final Map<String, byte[]> classes;
+
+        Compiled(Map<String, byte[]> classes, List<URL> path) {
+            super(path.toArray(URL[]::new), OgniWorker.class.getClassLoader());
+            this.classes = classes;
+        }
+
+        @Override
+        protected Class<?> findClass(String name) throws ClassNotFoundException {
+            byte[] bytes = classes.get(name);
+            return bytes == null ? super.findClass(name) : defineClass(name, bytes, 0, bytes.length);
+        }
     }
 
     /** Of methods of one name the one with most parameters, a context last; bridges of generic interfaces do not count. */

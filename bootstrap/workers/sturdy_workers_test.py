@@ -250,6 +250,15 @@ class Java(outlasting_test.Case):
             }""")
         self.assertEqual(own.text("x"), "[null, null, null, 1.5]", own.log())
 
+    def test_compiled_classes_are_not_left_behind(self):
+        own = self.start("""
+            public class app {
+              static class Late { String text = "late"; }
+              public static String handler(String event) { return new Late().text; }
+            }""")
+        self.assertEqual(own.text("x"), "late", own.log())
+        self.assertEqual(list(own.directory.glob("ogni-java-*")), [])
+
 
 if __name__ == "__main__":
     unittest.main()
