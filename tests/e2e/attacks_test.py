@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import PYTHON, SOURCE, ServiceTest, can_isolate, is_sanitized, process_token, wait_until
+from harness import PYTHON, SOURCE, ServiceTest, can_isolate, comm, is_sanitized, process_token, wait_until
 
 ATTACKER = functions.zip_of({file.name: file.read_text()
                               for file in (SOURCE / "tests" / "e2e" / "attacker").glob("*.py")})
@@ -52,7 +52,7 @@ class AttackTest(ServiceTest):
         return self.service.invoke(function, {"attack": attack, "with": arguments}, tail=True)
 
     def names_below_service(self):
-        return [Path(f"/proc/{pid}/comm").read_text().strip() for pid, token in self.service.family()
+        return [comm(pid) for pid, token in self.service.family()
                 if process_token(pid) == token]
 
 

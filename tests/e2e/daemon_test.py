@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import OGNI, ClientError, Service, comm, wait_until
+from harness import OGNI, ClientError, Service, children, comm, wait_until
 from leftovers import groups, is_empty, mounts
 
 
@@ -142,9 +142,8 @@ class LauncherDies(DaemonTest):
 
     def launcher(self, service):
         """Pid of the launcher proper: the child of its keeper, which is the service's child."""
-        children = lambda pid: [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         for child in children(service.process.pid):
-            if Path(f"/proc/{child}/comm").read_text().startswith("ogni-launcher"):
+            if comm(child).startswith("ogni-launcher"):
                 return wait_until(lambda: children(child), "the launcher runs")[0]
         raise AssertionError("there is no launcher")
 
@@ -157,8 +156,7 @@ class LauncherDies(DaemonTest):
             client = service.make_client()
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 call = pool.submit(service.http, "POST", "/2015-03-31/functions/slow/invocations", b'"wait"')
-                wait_until(lambda: any(Path(f"/proc/{pid}/comm").read_text().strip() == "sleep"
-                                       for pid, _ in service.family()), "the function sleeps")
+                wait_until(lambda: any(comm(pid) == "sleep" for pid, _ in service.family()), "the function sleeps")
                 os.kill(self.launcher(service), signal.SIGKILL)
                 status, _, body = call.result(timeout=60)
             self.assertEqual(status, 500)

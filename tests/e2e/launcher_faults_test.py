@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import unittest
-from pathlib import Path
 
 import functions
 from harness import ServiceTest, can_isolate, children, comm, wait_until
@@ -43,7 +42,7 @@ class LauncherFaults(ServiceTest):
 
     def launcher(self):
         for child in children(self.service.process.pid):
-            if Path(f"/proc/{child}/comm").read_text().startswith("ogni-launcher"):
+            if comm(child).startswith("ogni-launcher"):
                 return wait_until(lambda: children(child), "the launcher runs")[0]
         raise AssertionError("there is no launcher")
 

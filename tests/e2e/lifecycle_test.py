@@ -8,7 +8,7 @@ import threading
 from urllib.parse import urlsplit
 
 import functions
-from harness import ACCOUNT, PYTHON, ROLE, UUID, ServiceTest, wait_until
+from harness import ACCOUNT, PYTHON, ROLE, UUID, ServiceTest, comm, wait_until
 
 ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
 
@@ -209,7 +209,7 @@ class Draining(ServiceTest):
         caller = threading.Thread(target=lambda: answers.append(self.service.invoke("drain", '"wait"'.encode())))
         caller.start()
         try:
-            wait_until(lambda: any("sleep" == name_of(pid) for pid, _ in self.service.family()), "the function sleeps")
+            wait_until(lambda: any("sleep" == comm(pid) for pid, _ in self.service.family()), "the function sleeps")
             self.client.update_function_code(FunctionName="drain", ZipFile=functions.bash_handler("printf '\"new\"'"))
             self.service.wait_active("drain")
             self.assertEqual(self.service.invoke("drain").json, "new")
@@ -217,13 +217,3 @@ class Draining(ServiceTest):
             caller.join()
         self.assertEqual((answers[0].error, answers[0].json), (None, "old"))
         self.assertEqual(self.service.invoke("drain").json, "new")
-
-
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-

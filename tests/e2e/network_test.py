@@ -13,7 +13,7 @@ import threading
 import unittest
 
 from attacks_test import ATTACKER
-from harness import PYTHON, Service, can_isolate, wait_until
+from harness import PYTHON, Service, can_isolate, children, comm, wait_until
 
 CLONE_NEWNET = 0x40000000
 WORLD = "10.77.1.2"
@@ -138,10 +138,7 @@ class NetworkTest(unittest.TestCase):
 
     def launcher(self, service):
         """(keeper, the launcher that it keeps); None while there is none."""
-        def children(pid):
-            return [int(p) for p in open(f"/proc/{pid}/task/{pid}/children").read().split()]
-        keepers = [pid for pid in children(service.process.pid)
-                   if open(f"/proc/{pid}/comm").read().startswith("ogni-launcher")]
+        keepers = [pid for pid in children(service.process.pid) if comm(pid).startswith("ogni-launcher")]
         kept = children(keepers[0]) if keepers else []
         return (keepers[0], kept[0]) if kept else None
 

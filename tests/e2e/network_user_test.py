@@ -15,7 +15,7 @@ from pathlib import Path
 
 import network_test as network
 from attacks_test import ATTACKER
-from harness import BIN, OGNI, PYTHON, Service, can_isolate, wait_until
+from harness import BIN, OGNI, PYTHON, Service, can_isolate, comm, wait_until
 
 
 def unused_uid():
@@ -59,13 +59,7 @@ class AsUser(network.WhoeverStartsIt, network.NetworkTest):
         os.chown(service.data, self.uid, self.uid)
 
     def named(self, service, *names):
-        found = []
-        for pid, _ in service.family():
-            try:
-                found += [pid] if Path(f"/proc/{pid}/comm").read_text().startswith(names) else []
-            except OSError:
-                pass  # gone meanwhile
-        return found
+        return [pid for pid, _ in service.family() if comm(pid).startswith(names)]
 
     def pasta(self, service):
         return self.named(service, "pasta", "passt")
