@@ -113,10 +113,11 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
   blank.log = std::move(log->read);
   if (walled) {
     if (auto mapped = map_environment_ids(blank.init.pid, uid_of(slot), gid_of(slot)); !mapped) return mapped;
-    // Who is root sets with it what the function cannot go below.
-    if (options_.is_root) [[maybe_unused]]
-      const auto set =
-          write_control_file(AT_FDCWD, "/proc/" + std::to_string(blank.init.pid) + "/oom_score_adj", kFirstToGo);
+    if (options_.is_root) {
+      // With CAP_SYS_RESOURCE this is also what the function cannot go below.
+      const std::string file = "/proc/" + std::to_string(blank.init.pid) + "/oom_score_adj";
+      [[maybe_unused]] const auto set = write_control_file(AT_FDCWD, file, kFirstToGo);
+    }
     auto tree = mounts_->take_root(root);
     if (!tree) return failure(std::move(tree).error());
     return send_begin(blank.lifeline.get(), *tree, options_.shared_memory_bytes);

@@ -228,18 +228,15 @@ Result<void> EnvironmentCgroups::limit(const std::string& name, const CgroupLimi
 }
 
 Result<void> EnvironmentCgroups::limit_memory(const std::string& name, std::uint64_t bytes) {
+  const int directory = memory_ ? memory_->fd() : unified_memory_ ? unified_->fd() : -1;
+  if (directory < 0) return {};
   const std::string words = std::to_string(bytes);
-  if (memory_) {
-    auto limited = write_control_file(memory_->fd(), name + "/memory.limit_in_bytes", words);
-    if (!limited) return limited;
-    [[maybe_unused]] const auto tried = write_control_file(memory_->fd(), name + "/memory.memsw.limit_in_bytes", words);
-    return {};
-  }
-  if (!unified_memory_) return {};
-  auto limited = write_control_file(unified_->fd(), name + "/memory.max", words);
-  if (!limited) return limited;
+  const std::string file = name + (memory_ ? "/memory.limit_in_bytes" : "/memory.max");
+  if (auto limited = write_control_file(directory, file, words); !limited) return limited;
   // AWS's environments have no swap. A kernel without swap accounting has no such file.
-  [[maybe_unused]] const auto tried = write_control_file(unified_->fd(), name + "/memory.swap.max", "0");
+  [[maybe_unused]] const auto tried = memory_
+                                          ? write_control_file(directory, name + "/memory.memsw.limit_in_bytes", words)
+                                          : write_control_file(directory, name + "/memory.swap.max", "0");
   return {};
 }
 

@@ -261,10 +261,9 @@ CgroupDirectory::~CgroupDirectory() {
 }
 
 Result<Fd> CgroupDirectory::create(const std::string& name) {
-  int made_it = ::mkdirat(directory_.get(), name.c_str(), 0755);
-  // A predecessor's, which could not be removed while its processes were frozen.
-  if (made_it != 0 && errno == EEXIST && remove(name)) made_it = ::mkdirat(directory_.get(), name.c_str(), 0755);
-  if (made_it != 0) return failure(Error::from_errno("mkdir cgroup"));
+  const auto make = [&] { return ::mkdirat(directory_.get(), name.c_str(), 0755) == 0; };
+  // One that is there is a predecessor's, which could not be removed while its processes were frozen.
+  if (!make() && !(errno == EEXIST && remove(name) && make())) return failure(Error::from_errno("mkdir cgroup"));
   auto made = open_at(directory_.get(), name, O_RDONLY | O_DIRECTORY);
   if (!made) remove(name);
   return made;

@@ -1,12 +1,7 @@
 #include "sandbox/host.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <optional>
 
-#include "sandbox/cgroup_tree.h"
 #include "sandbox/test_environment.h"
 
 namespace ogni::sandbox::testing {
@@ -33,24 +28,6 @@ TEST(Host, SaysWhyWhenThereIsNoLauncher) {
 
   EXPECT_EQ(report.strongest, Strength::kProcess);
   EXPECT_NE(report.why_not_more.find("launcher"), std::string::npos) << report.why_not_more;
-}
-
-// A group whose processes were frozen when the launcher was killed outlives the sweep of its successor.
-TEST(Host, GroupsThatAPredecessorLeftAreMadeAnew) {
-  std::vector<std::string> places = find_version_one("memory");
-  for (std::string& place : find_version_two()) places.push_back(std::move(place));
-  const std::string name = "ogni-left" + std::to_string(::getpid());
-  std::optional<CgroupDirectory> directory;
-  for (const std::string& place : places) {
-    if (auto opened = CgroupDirectory::open(place, name); opened && !directory) directory.emplace(std::move(*opened));
-  }
-  if (!directory) GTEST_SKIP() << "this user may make no control group";
-  ASSERT_EQ(::mkdirat(directory->fd(), "7", 0755), 0);
-
-  const auto made = directory->create("7");
-
-  EXPECT_TRUE(made) << made.error().message();
-  EXPECT_TRUE(directory->remove("7"));
 }
 
 }  // namespace

@@ -45,12 +45,12 @@ constexpr int kLast = 10;
 // Without a memory cgroup: how often memory is looked at while a program runs.
 constexpr int kLookMs = 20;
 constexpr const char* kHostname = "sandbox";
-// The same for processes that are to be stopped and wake each other: at first, and at last.
-constexpr int kStopAgainMs = 10;
-constexpr int kStopAgainMsMax = 1'000;
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
 constexpr int kKillTriesMax = 2'000;
+// While processes that are to be stopped wake each other: at first, and at last.
+constexpr int kStopAgainMs = 10;
+constexpr int kStopAgainMsMax = 1'000;
 // A function that makes orphans as fast as they can be reaped must not keep the init from what else it has to do.
 constexpr int kReapedAtOnceMax = 64;
 // An init has a tenth of it. Above it memory of the dead is still to be given back.
@@ -289,13 +289,14 @@ class Init {
 
   void reap() {
     more_to_reap_ = true;
+    bool somebody_is_left = true;
     for (int reaped = 0; reaped < kReapedAtOnceMax; ++reaped) {
       int status = 0;
       rusage used{};
       const pid_t pid = ::wait4(-1, &status, WNOHANG | __WALL, &used);
       if (pid <= 0) {
-        nobody_left_ = pid < 0 && errno == ECHILD;
-        if (nobody_left_) nobody_is_left();
+        somebody_is_left = pid == 0 || errno != ECHILD;
+        if (!somebody_is_left) nobody_is_left();
         more_to_reap_ = false;
         break;
       }
@@ -306,7 +307,7 @@ class Init {
         ended_ = status;
       }
     }
-    if (ended_ && !nobody_left_) kill_all(reach_);
+    if (ended_ && somebody_is_left) kill_all(reach_);
   }
 
   // Whoever reads /proc/PID/... at the time may hold the memory of a process beyond its end, and what the init then took
@@ -405,7 +406,6 @@ class Init {
   std::optional<Forerunner> forerunner_;  // until the first program
   std::optional<pid_t> program_;
   std::optional<int> ended_;  // the program's wait status while the rest is being killed
-  bool nobody_left_ = true;
   bool more_to_reap_ = false;
   int waits_for_memory_ = 0;
   std::uint64_t max_rss_bytes_ = 0;

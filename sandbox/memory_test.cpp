@@ -24,6 +24,14 @@ class MemoryTest : public LauncherTest {
     ASSERT_TRUE(made) << made.error().message();
     if (!made->environment->has_memory_cgroup()) GTEST_SKIP() << "this host lets this user have no memory cgroup";
   }
+  // With little memory: 64 MiB, and as good as no /tmp.
+  Result<Made> make_small(const CodeDirectory& code) {
+    EnvironmentSpec small = spec(code);
+    small.memory_bytes = 64 << 20;
+    small.tmp_bytes = 1 << 20;
+    return make(*launcher_, small);
+  }
+  static constexpr const char* kEndless = "#!/usr/bin/python3\nb=[]\nwhile True: b.append(bytearray(1<<20))\n";
 };
 INSTANTIATE_TEST_SUITE_P(Strengths, MemoryTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
                          [](const auto& strength) { return std::string(to_string(strength.param)); });
@@ -52,12 +60,9 @@ TEST_P(MemoryTest, DoesNotCountThePageCache) {
 
 TEST_P(MemoryTest, ReportsAProgramThatWasKilledForItsMemory) {
   CodeDirectory code;
-  code.file("bootstrap", "#!/usr/bin/python3\nb=[]\nwhile True: b.append(bytearray(1<<20))\n");
+  code.file("bootstrap", kEndless);
   code.file("small", "#!/bin/bash\nkill -9 $$\n");
-  EnvironmentSpec limited = spec(code);
-  limited.memory_bytes = 64 << 20;
-  limited.tmp_bytes = 1 << 20;
-  auto made = make(*launcher_, limited);
+  auto made = make_small(code);
   ASSERT_TRUE(made) << made.error().message();
 
   auto ran = run(*made->environment, bootstrap(code));
@@ -83,10 +88,7 @@ TEST_P(MemoryTest, EndsTheWholeEnvironmentWhenOneOfItsProcessesHasTooMuch) {
   code.file("bootstrap",
             "#!/bin/bash\n/usr/bin/python3 -c 'b=[]\nwhile True: b.append(bytearray(1<<20))'\n"
             "echo lives on\nwhile :; do sleep 1000; done\n");
-  EnvironmentSpec limited = spec(code);
-  limited.memory_bytes = 64 << 20;
-  limited.tmp_bytes = 1 << 20;
-  auto made = make(*launcher_, limited);
+  auto made = make_small(code);
   ASSERT_TRUE(made) << made.error().message();
 
   auto ran = run(*made->environment, bootstrap(code));
@@ -108,12 +110,9 @@ void look_at_all_processes(const std::stop_token& stop) {
 
 TEST_P(MemoryTest, TheNextProgramHasItAllAlthoughOthersLookAtTheLast) {
   CodeDirectory code;
-  code.file("bootstrap", "#!/usr/bin/python3\nb=[]\nwhile True: b.append(bytearray(1<<20))\n");
+  code.file("bootstrap", kEndless);
   code.file("half", "#!/usr/bin/python3\nb=bytearray(b'x')*(32<<20)\nprint(len(b))\n");
-  EnvironmentSpec limited = spec(code);
-  limited.memory_bytes = 64 << 20;
-  limited.tmp_bytes = 1 << 20;
-  auto made = make(*launcher_, limited);
+  auto made = make_small(code);
   ASSERT_TRUE(made) << made.error().message();
   Program half = bootstrap(code);
   half.candidates = {task(code, "half")};

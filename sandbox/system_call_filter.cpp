@@ -18,7 +18,6 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "base/fd.h"
 
@@ -109,8 +108,11 @@ constexpr std::array<std::uint64_t, 8> kNamespaceFlags = {
     CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWTIME,
 };
 
-constexpr int kPriorityOfProcess = 1;  // IOPRIO_WHO_PROCESS
-constexpr int kNumbersMax = 1024;      // of system calls: more than there are on any architecture
+// Of ioprio_set(2): <linux/ioprio.h> is no C++.
+constexpr std::uint64_t kIoprioWhoProcess = 1;
+constexpr std::uint64_t kIoprioWhoUser = 3;
+
+constexpr int kNumbersMax = 1024;  // of system calls: more than there are on any architecture
 
 struct Release {
   void operator()(void* context) const { ::seccomp_release(context); }
@@ -173,19 +175,17 @@ void restrict_namespaces(Rules& rules) {
   }
 }
 
-// The init is of the function's user: what its limits, its share of the processor and its wake-ups depend on. Nor may all
-// processes of that user be meant, or all of its group.
+// The init is of the function's user, who could slow it down or take its descriptors away, also by naming all processes of
+// that user.
 void leave_init_alone(Rules& rules) {
   constexpr std::uint64_t kInit = 1;
   for (const char* name : {"prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity"}) {
     rules.refuse(EPERM, name, {has(0, UINT32_MAX, kInit)});
   }
-  for (const auto& [name, process] :
-       {std::pair("setpriority", int{PRIO_PROCESS}), std::pair("ioprio_set", kPriorityOfProcess)}) {
-    const auto which = static_cast<std::uint64_t>(process);
-    rules.refuse(EPERM, name, {has(0, UINT32_MAX, which), has(1, UINT32_MAX, kInit)});
-    rules.refuse(EPERM, name, {has(0, UINT32_MAX, which + 2)});
-  }
+  rules.refuse(EPERM, "setpriority", {has(0, UINT32_MAX, PRIO_PROCESS), has(1, UINT32_MAX, kInit)});
+  rules.refuse(EPERM, "setpriority", {has(0, UINT32_MAX, PRIO_USER)});
+  rules.refuse(EPERM, "ioprio_set", {has(0, UINT32_MAX, kIoprioWhoProcess), has(1, UINT32_MAX, kInit)});
+  rules.refuse(EPERM, "ioprio_set", {has(0, UINT32_MAX, kIoprioWhoUser)});
 }
 
 // Typing into a terminal that others share.

@@ -113,8 +113,14 @@ void use_up_free_memory() {
   }
 }
 
+void end_with_launcher() { ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+
 // Only the effective id, and capabilities stay. A plain system call, as no other thread is to follow.
-bool act_as(uid_t uid) { return ::syscall(SYS_setresuid, -1, uid, -1) == 0; }
+bool act_as(uid_t uid) {
+  if (::syscall(SYS_setresuid, -1, uid, -1) != 0) return false;
+  end_with_launcher();  // to take an id undoes it
+  return true;
+}
 
 // False when the launcher is gone. In a clone it does not return.
 bool carry_out(const Order& order, const SystemCallFilter& filter) {
@@ -149,7 +155,7 @@ Result<Zygote> Zygote::start(const SystemCallFilter& filter) {
   auto process = fork_into(0, -1);
   if (!process) return failure(std::move(process).error());
   if (process->pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    end_with_launcher();
     const std::array kept = {sockets->second.get()};
     if (::getppid() != launcher || !keep_only(kept)) ::_exit(1);
     run(filter);
