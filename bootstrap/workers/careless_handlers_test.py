@@ -3,25 +3,14 @@
 import json
 import unittest
 
-from workers_test import LANGUAGES, Bootstrap
+from workers_test import HandlerCase
 
 
-class Case(unittest.TestCase):
-    language = None
+class Case(HandlerCase):
     source = None  # of a handler that returns how often it was called, so that a worker's replacement is noticed
 
-    @classmethod
-    def setUpClass(cls):
-        if not cls.language_here().interpreter():
-            raise unittest.SkipTest(f"no {cls.language} here")
-
-    @classmethod
-    def language_here(cls):
-        return next(each for each in LANGUAGES if each.name == cls.language)
-
     def setUp(self):
-        self.own = Bootstrap(self.language_here(), source=self.source)
-        self.addCleanup(self.own.__exit__)
+        self.own = self.start(self.source)
         self.calls = 0
 
     def invoke(self, event, **options):
@@ -261,8 +250,6 @@ class Lua(Case):
         self.invoke("closed")
         self.goes_on()
 
-
-del Case
 
 
 if __name__ == "__main__":

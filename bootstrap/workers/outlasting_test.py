@@ -5,28 +5,10 @@ import os
 import signal
 import unittest
 
-from workers_test import LANGUAGES, Bootstrap
+from workers_test import HandlerCase
 
 
-class Case(unittest.TestCase):
-    language = None
-
-    @classmethod
-    def setUpClass(cls):
-        if not cls.language_here().interpreter():
-            raise unittest.SkipTest(f"no {cls.language} here")
-
-    @classmethod
-    def language_here(cls):
-        return next(each for each in LANGUAGES if each.name == cls.language)
-
-    def start(self, source, **options):
-        own = Bootstrap(self.language_here(), source=source, **options)
-        self.addCleanup(own.__exit__)
-        return own
-
-
-class Node(Case):
+class Node(HandlerCase):
     language = "node"
 
     def test_a_late_write_is_not_in_the_next_response(self):
@@ -97,7 +79,7 @@ class Node(Case):
         self.assertIn("it failed", own.log_with("it failed"))
 
 
-class Bash(Case):
+class Bash(HandlerCase):
     language = "bash"
 
     # `gate` lets a process that the first call has left behind go on; it says when it has.
@@ -229,7 +211,7 @@ class Bash(Case):
             self.assertEqual(own.text("next"), '"next"', own.log())
 
 
-class Perl(Case):
+class Perl(HandlerCase):
     language = "perl"
 
     def test_text_of_any_kind_is_a_response(self):
@@ -258,7 +240,7 @@ class Perl(Case):
         self.assertEqual(own.text("other"), "whole")
 
 
-class Gawk(Case):
+class Gawk(HandlerCase):
     language = "gawk"
 
     def test_a_fatal_error_is_reported_with_its_line(self):
@@ -284,7 +266,7 @@ class Gawk(Case):
         self.assertEqual(own.text("next"), '"next"')
 
 
-class Ruby(Case):
+class Ruby(HandlerCase):
     language = "ruby"
 
     def test_the_separator_of_lines_is_the_handlers_to_change(self):

@@ -3,14 +3,24 @@
 import json
 import unittest
 
-import outlasting_test
+from workers_test import HandlerCase
 
 # What becomes of a type that would be two lines of a head; "\r\n" are two spaces.
 FORGED = "text/plain  request_id=z"
 NOT_UTF_8 = {"Lambda-Runtime-Trace-Id": "Root=\udcff"}
 
 
-class Node(outlasting_test.Case):
+class Case(HandlerCase):
+    def types_are_one_line(self, source, *events):
+        """That this handler's answers to the events, "ab" of a type of two lines, come whole."""
+        own = self.start(source)
+        for event in events:
+            answer = own.invoke(event)
+            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+        return own
+
+
+class Node(Case):
     language = "node"
 
     def test_an_error_after_the_answer_is_logged(self):
@@ -32,7 +42,7 @@ class Node(outlasting_test.Case):
         self.assertEqual([own.text("x") for _ in range(3)], ["1", "2", "3"])
 
 
-class Bash(outlasting_test.Case):
+class Bash(Case):
     language = "bash"
 
     def test_a_time_limit_for_input_is_not_the_workers(self):
@@ -41,36 +51,30 @@ class Bash(outlasting_test.Case):
             self.assertEqual(own.text("x"), f"{count}\n", own.log())
 
     def test_a_type_is_one_line(self):
-        own = self.start("""
+        self.types_are_one_line("""
             LAMBDA_STREAMING=yes
             handler() {
               LAMBDA_RESPONSE_CONTENT_TYPE=$'text/plain\\r\\nrequest_id=z'
-              [[ $1 == *stream* ]] && lambda_write a
+              if [[ $1 == *stream* ]]; then lambda_write a; else printf a; fi
               printf b
-            }""")
-        for event, body in (("stream", b"ab"), ("whole", b"b")):
-            answer = own.invoke(event)
-            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, body), own.log())
+            }""", "stream", "whole")
 
 
-class Python(outlasting_test.Case):
+class Python(Case):
     language = "python"
 
     def test_streams_pieces_of_text_and_bytes_only(self):
-        own = self.start("""
+        own = self.types_are_one_line("""
 def handler(event, context):
     context.content_type = 'text/plain\\r\\nrequest_id=z'
     yield 'a'
     yield {'array': bytearray(b'b'), 'view': memoryview(b'b'), 'number': 7}[event]
-""")
-        for event in ("array", "view"):
-            answer = own.invoke(event)
-            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+""", "array", "view")
         broken = own.invoke("number")
         self.assertEqual((broken.body, broken.trailers["lambda-runtime-function-error-type"]), (b"a", "TypeError"))
 
 
-class Php(outlasting_test.Case):
+class Php(Case):
     language = "php"
 
     def test_an_error_that_a_function_triggers_is_reported(self):
@@ -79,7 +83,7 @@ class Php(outlasting_test.Case):
         self.assertEqual((report["errorType"], report["errorMessage"]), ("FatalError", "it failed"))
 
     def test_a_type_is_one_line(self):
-        own = self.start("""<?php
+        self.types_are_one_line("""<?php
             function pieces() { yield 'a'; yield 'b'; }
             function handler($event, $context) {
               $context->contentType = "text/plain\\r\\nrequest_id=z";
@@ -89,13 +93,10 @@ class Php(outlasting_test.Case):
               fwrite($file, 'ab');
               rewind($file);
               return $file;
-            }""")
-        for event in ("stream", "whole", "file"):
-            answer = own.invoke(event)
-            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+            }""", "stream", "whole", "file")
 
 
-class Ruby(outlasting_test.Case):
+class Ruby(Case):
     language = "ruby"
 
     def test_odd_errors_and_a_closed_log_are_only_errors(self):
@@ -121,20 +122,18 @@ class Ruby(outlasting_test.Case):
         self.assertEqual(own.text("next"), "4")
 
     def test_a_type_is_one_line(self):
-        own = self.start("""
+        self.types_are_one_line("""
             def handler(event:, context:)
               context.content_type = "text/plain\\r\\nrequest_id=z"
               %w[a b].each
-            end""")
-        answer = own.invoke("x")
-        self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+            end""", "x")
 
     def test_a_context_that_is_not_utf_8_harms_nothing(self):
         own = self.start("def handler(event:, context:) = ENV['_X_AMZN_TRACE_ID']")
         self.assertEqual(own.text("x", NOT_UTF_8), "Root=\ufffd", own.log())
 
 
-class Gawk(outlasting_test.Case):
+class Gawk(Case):
     language = "gawk"
 
     def test_the_begin_of_a_handler_runs(self):
@@ -156,18 +155,15 @@ class Gawk(outlasting_test.Case):
             self.assertLessEqual(int(own.text("x")), 60000)  # the deadline of runtime_api.py
 
     def test_a_type_is_one_line(self):
-        own = self.start("""
+        self.types_are_one_line("""
             function handler(event) {
               LAMBDA["content_type"] = "text/plain\\r\\nrequest_id=z"
               if (event ~ /stream/) lambda_write("ab")
               return "ab"
-            }""")
-        for event in ("stream", "whole"):
-            answer = own.invoke(event)
-            self.assertEqual((answer.headers["content-type"], answer.body), (FORGED, b"ab"), own.log())
+            }""", "stream", "whole")
 
 
-class R(outlasting_test.Case):
+class R(Case):
     language = "r"
 
     def test_warnings_are_logged(self):
@@ -176,7 +172,7 @@ class R(outlasting_test.Case):
         self.assertIn("a word of warning", own.log_with("a word of warning"))
 
 
-class Guile(outlasting_test.Case):
+class Guile(Case):
     language = "guile"
 
     def test_a_context_that_is_not_utf_8_harms_nothing(self):
@@ -184,7 +180,7 @@ class Guile(outlasting_test.Case):
         self.assertEqual(own.text("x", NOT_UTF_8), "Root=\ufffd", own.log())
 
 
-class Sbcl(outlasting_test.Case):
+class Sbcl(Case):
     language = "sbcl"
 
     def test_text_without_utf_8_harms_nothing(self):
@@ -201,7 +197,7 @@ class Sbcl(outlasting_test.Case):
         self.assertEqual(own.text("x", NOT_UTF_8), "Root=?", own.log())
 
 
-class Octave(outlasting_test.Case):
+class Octave(Case):
     language = "octave"
 
     def test_clear_all_spares_the_worker(self):
@@ -237,7 +233,7 @@ class Octave(outlasting_test.Case):
                 self.assertEqual(json.loads(own.invoke(event).body)["errorMessage"], "it failed", own.log())
 
 
-class Java(outlasting_test.Case):
+class Java(Case):
     language = "java"
 
     def test_numbers_without_json_are_null(self):

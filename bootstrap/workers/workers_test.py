@@ -227,6 +227,26 @@ class Bootstrap:
         return self.log()
 
 
+class HandlerCase(unittest.TestCase):
+    """For tests with handlers of their own, which other files have; a subclass per language."""
+
+    language = None
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.language_here().interpreter():
+            raise unittest.SkipTest(f"no {cls.language} here")
+
+    @classmethod
+    def language_here(cls):
+        return next(each for each in LANGUAGES if each.name == cls.language)
+
+    def start(self, source, **options):
+        own = Bootstrap(self.language_here(), source=source, **options)
+        self.addCleanup(own.__exit__)
+        return own
+
+
 class WorkerCase:
     """The tests; a subclass per language."""
 

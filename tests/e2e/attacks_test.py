@@ -4,6 +4,7 @@ The attacker (attacker/) returns what it reached; its walls held when that is no
 """
 
 import concurrent.futures
+import ctypes
 import os
 import re
 import secrets
@@ -52,8 +53,7 @@ class AttackTest(ServiceTest):
         return self.service.invoke(function, {"attack": attack, "with": arguments}, tail=True)
 
     def names_below_service(self):
-        return [comm(pid) for pid, token in self.service.family()
-                if process_token(pid) == token]
+        return [comm(pid) for pid, token in self.service.family() if process_token(pid) == token]
 
 
 class Files(AttackTest):
@@ -253,9 +253,12 @@ class Shares(AttackTest):
     def test_what_the_kernel_counts_for_each_user_is_its_own(self):
         if os.geteuid() != 0:
             self.skipTest("an ordinary user's environments are all of one user")
-        self.deploy_attacker("watcher")
-        self.assertGreater(self.attack("watches", "watcher", limit=900), 0)
-        self.assertGreater(self.attack("watches", limit=1), 0)
+        self.deploy_attacker("greedy")
+        self.assertTrue(all(self.attack("counted", "greedy", limit=900)))
+        self.assertEqual(self.attack("counted", limit=1), [1, 1])
+        descriptor = ctypes.CDLL(None).inotify_init1(os.O_CLOEXEC)
+        self.assertGreaterEqual(descriptor, 0, "root's, too")
+        os.close(descriptor)
 
     def test_tmp_is_bounded_in_bytes_and_files(self):
         self.deploy_attacker("tmp", MemorySize=1024, EphemeralStorage={"Size": 512})

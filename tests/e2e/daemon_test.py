@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import OGNI, ClientError, Service, children, comm, wait_until
+from harness import OGNI, ClientError, Service, comm, launcher_of, wait_until
 from leftovers import groups, is_empty, mounts
 
 
@@ -140,13 +140,6 @@ class End(DaemonTest):
 class LauncherDies(DaemonTest):
     """The one privileged part is killed while functions run."""
 
-    def launcher(self, service):
-        """Pid of the launcher proper: the child of its keeper, which is the service's child."""
-        for child in children(service.process.pid):
-            if comm(child).startswith("ogni-launcher"):
-                return wait_until(lambda: children(child), "the launcher runs")[0]
-        raise AssertionError("there is no launcher")
-
     def test_calls_in_flight_fail_and_the_next_ones_are_served(self):
         service = self.start("--log-level", "info")
         service.deploy("slow", functions.bash_handler("if [[ $EVENT == *wait* ]]; then sleep 60; fi; echo 7"), Timeout=90)
@@ -157,7 +150,7 @@ class LauncherDies(DaemonTest):
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 call = pool.submit(service.http, "POST", "/2015-03-31/functions/slow/invocations", b'"wait"')
                 wait_until(lambda: any(comm(pid) == "sleep" for pid, _ in service.family()), "the function sleeps")
-                os.kill(self.launcher(service), signal.SIGKILL)
+                os.kill(wait_until(lambda: launcher_of(service), "the launcher runs")[1], signal.SIGKILL)
                 status, _, body = call.result(timeout=60)
             self.assertEqual(status, 500)
             self.assertIn(b"could not run the function", body)

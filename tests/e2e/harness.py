@@ -97,6 +97,13 @@ def children(pid):
         return []
 
 
+def launcher_of(service):
+    """(keeper, launcher): the service's child that starts the launcher again when it dies, and that; None while there is
+    none."""
+    launchers = lambda pid: [child for child in children(pid) if comm(child).startswith("ogni-launcher")]
+    return next(((keeper, kept) for keeper in launchers(service.process.pid) for kept in launchers(keeper)), None)
+
+
 def group_of(pid, controller=""):
     """The directory of a process's control group where a hierarchy of version 1 with this controller is mounted, or with no
     controller that of version 2; None where there is none."""

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import functions
-from harness import ServiceTest, can_isolate, children, comm, wait_until
+from harness import ServiceTest, can_isolate, children, comm, launcher_of, wait_until
 
 # call, error, and what the log says of it; the first of each in the launcher or in the environment's init
 FAULTS = [
@@ -41,10 +41,7 @@ class LauncherFaults(ServiceTest):
         super().setUpClass()
 
     def launcher(self):
-        for child in children(self.service.process.pid):
-            if comm(child).startswith("ogni-launcher"):
-                return wait_until(lambda: children(child), "the launcher runs")[0]
-        raise AssertionError("there is no launcher")
+        return wait_until(lambda: launcher_of(self.service), "the launcher runs")[1]
 
     def inits(self):
         """How many environments there are. What runs in them comes and goes."""

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import Service, can_isolate, children, comm, process_token, wait_until
+from harness import Service, can_isolate, children, comm, launcher_of, process_token, wait_until
 from leftovers import groups, mounts
 
 KILLER = Path(__file__).resolve().parent / "kill_at.py"
@@ -47,12 +47,7 @@ class Steps(unittest.TestCase):
         self.group = None
 
     def launcher(self):
-        """Pid of the launcher proper: the child of its keeper, which is the service's child."""
-        def running():
-            for keeper in children(self.service.process.pid):
-                if comm(keeper).startswith("ogni-launcher"):
-                    return next((child for child in children(keeper) if comm(child).startswith("ogni-launcher")), None)
-        return wait_until(running, "the launcher runs")
+        return wait_until(lambda: launcher_of(self.service), "the launcher runs")[1]
 
     def zygote(self):
         """Pid of what inits are cloned from, in a namespace. One that has died at rest is replaced by the next order, and

@@ -13,7 +13,7 @@ import threading
 import unittest
 
 from attacks_test import ATTACKER
-from harness import PYTHON, Service, can_isolate, children, comm, wait_until
+from harness import PYTHON, Service, can_isolate, launcher_of, wait_until
 
 CLONE_NEWNET = 0x40000000
 WORLD = "10.77.1.2"
@@ -136,24 +136,18 @@ class NetworkTest(unittest.TestCase):
         self.addCleanup(world.close)
         return world
 
-    def launcher(self, service):
-        """(keeper, the launcher that it keeps); None while there is none."""
-        keepers = [pid for pid in children(service.process.pid) if comm(pid).startswith("ogni-launcher")]
-        kept = children(keepers[0]) if keepers else []
-        return (keepers[0], kept[0]) if kept else None
-
     def kill_launcher(self, service):
-        keeper, first = self.launcher(service)
+        keeper, first = launcher_of(service)
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: (self.launcher(service) or (keeper, first))[1] != first, "another launcher is there")
+        wait_until(lambda: (launcher_of(service) or (keeper, first))[1] != first, "another launcher is there")
         wait_until(lambda: "the launcher died" in service.messages(), "the daemon knows")
 
     def kill_all(self, service):
         """Nobody is left who could clear away."""
         family = service.family()
-        for pid in (service.process.pid, *self.launcher(service)):
+        for pid in (service.process.pid, *launcher_of(service)):
             os.kill(pid, signal.SIGSTOP)
-        for pid in self.launcher(service):
+        for pid in launcher_of(service):
             os.kill(pid, signal.SIGKILL)
         service.process.kill()
         service.process.wait()
@@ -272,7 +266,7 @@ class WhoeverStartsIt:
         service = self.serve("--network", "egress")
         self.deploy(service, "out")
         self.assertEqual(self.reached(service, "out", (WORLD, 8080)), {WORLD})
-        first = [one for one in service.family() if one[0] not in (service.process.pid, self.launcher(service)[0])]
+        first = [one for one in service.family() if one[0] not in (service.process.pid, launcher_of(service)[0])]
         self.kill_launcher(service)
         service.expect_gone(first)
         self.assertEqual(self.reached(service, "out", (WORLD, 8080), (HOST, service.port)), {WORLD})
@@ -327,6 +321,16 @@ class AsRoot(WhoeverStartsIt, NetworkTest):
         self.assertEqual(self.reached(service, "plain", (WORLD, 8080)), {WORLD})
         self.assertEqual(service.stop(), 0)
         self.expect_nothing_left()
+
+    def test_function_fills_only_so_much_of_the_hosts_table_of_connections(self):
+        service = self.serve("--network", "egress")
+        self.deploy(service, "greedy")
+        self.attack(service, "greedy", "flows", address=WORLD, port=9000, count=3000)
+        with open("/proc/sys/net/netfilter/nf_conntrack_count") as file:
+            connections = int(file.read())
+        self.assertGreater(connections, 500)
+        self.assertLess(connections, 1100)
+        self.assertEqual(service.stop(), 0)
 
     def test_what_a_killed_service_leaves_is_swept_at_the_next_start(self):
         killed = self.serve("--network", "egress")

@@ -61,9 +61,14 @@ def open_files():
     return [len(kept), said]
 
 
-def watches(limit):
-    """How many of the inotify instances that the kernel counts for each user could be had. They are kept."""
-    return sum(LIBC.inotify_init1(0) >= 0 for _ in range(limit))
+def counted(limit):
+    """How many could be had of what the kernel counts for each user: inotify instances, message queues. They are kept."""
+    watches = sum(LIBC.inotify_init1(0) >= 0 for _ in range(limit))
+    queues = 0
+    for number in range(min(limit, 100)):
+        made = LIBC.mq_open(b"/%d" % number, os.O_CREAT | os.O_RDWR, 0o600, None)
+        queues += made >= 0 or ctypes.get_errno() == errno.EACCES  # the file wall: made, but not opened
+    return [watches, queues]
 
 
 def fill(mebibytes):

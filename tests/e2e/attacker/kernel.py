@@ -27,7 +27,8 @@ NUMBERS = {
     "clock_settime": 112, "kexec_load": 104, "add_key": 217, "request_key": 218, "keyctl": 219, "unshare": 97,
     "perf_event_open": 241, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265, "setns": 268,
     "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "kexec_file_load": 294,
-    "bpf": 280, "userfaultfd": 282, "clone": 220, "setuid": 146, "setgid": 144, "setgroups": 159, "prctl": 167, "ioprio_set": 30,
+    "bpf": 280, "userfaultfd": 282, "clone": 220, "setuid": 146, "setgid": 144, "setgroups": 159, "prctl": 167,
+    "ioprio_set": 30,
 }
 NUMBERS.update({"io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fspick": 433,
                 "pidfd_open": 434, "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442})
