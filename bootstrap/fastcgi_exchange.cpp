@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "bootstrap/text.h"
 #include "runtime/http_parser.h"
 
 namespace ogni::bootstrap {
@@ -13,12 +14,6 @@ namespace {
 using runtime::equals_ignoring_case;
 
 constexpr std::size_t kHeadBytesMax = 64 * 1024;
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
-  return text;
-}
 
 // The name of a field as CGI has it: HTTP_X_FORWARDED_FOR.
 std::string variable_of(std::string_view field) {

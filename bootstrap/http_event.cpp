@@ -180,9 +180,7 @@ std::string last_forwarded(const HttpRequest& request) {
     if (equals_ignoring_case(field.name, "x-forwarded-for")) last = field.value;
   }
   if (const std::size_t comma = last.rfind(','); comma != std::string_view::npos) last.remove_prefix(comma + 1);
-  while (last.starts_with(' ')) last.remove_prefix(1);
-  while (last.ends_with(' ')) last.remove_suffix(1);
-  return std::string(last);
+  return std::string(trimmed(last));
 }
 
 // Never the first of X-Forwarded-For, which is the caller's own text.

@@ -28,7 +28,7 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
-// Of a body that a worker has made: what the words for errors in it say.
+// A body that a worker has made is the usual JSON of errors, or something of its own.
 std::string message_of(const ErrorReport& report) {
   return report.body.empty() ? report.message : Json::parse(report.body)["errorMessage"].text();
 }
@@ -43,9 +43,14 @@ std::string_view xray_cause(runtime::Buffer& out, const ErrorReport& report) {
   const Json body = Json::parse(report.body);
   const Json type = body["errorType"];
   cause.exception(type ? type.text() : report.type, body["errorMessage"].text());
-  const Json python = body["stackTrace"];
-  for (JsonItems frames(python ? python : body["trace"]); frames.next();) cause.frame(frames.value().text());
+  const Json stack = body["stackTrace"];
+  for (JsonItems frames(stack ? stack : body["trace"]); frames.next();) cause.frame(frames.value().text());
   return cause.end();
+}
+
+// Empty where nobody asks for it.
+std::string_view traced_cause(runtime::Buffer& out, const Client& client, const ErrorReport& report) {
+  return client.is_traced() ? xray_cause(out, report) : std::string_view();
 }
 
 }  // namespace
@@ -95,14 +100,13 @@ ErrorReport protocol_report() {
 
 Client::Answer fail(Client& client, const ErrorReport& report) {
   runtime::Buffer cause;
-  return client.fail(report.type, report.json(), client.is_traced() ? xray_cause(cause, report) : std::string_view());
+  return client.fail(report.type, report.json(), traced_cause(cause, client, report));
 }
 
 Client::Answer fail_stream(Client& client, const ErrorReport& report) {
   runtime::Buffer cause;
   if (!client.is_stream_sent()) {
-    return client.stream_fail(report.type, report.json(),
-                              client.is_traced() ? xray_cause(cause, report) : std::string_view());
+    return client.stream_fail(report.type, report.json(), traced_cause(cause, client, report));
   }
   const std::string json = report.json();
   if (json.size() <= Client::kTrailerErrorBytesMax) return client.stream_fail(report.type, json);

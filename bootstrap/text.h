@@ -1,4 +1,4 @@
-// Encodings that events need: base64, UTF-8.
+// Text as events and HTTP have it: base64, UTF-8, values of fields.
 #pragma once
 
 #include <string>
@@ -18,5 +18,8 @@ bool decode_base64(std::string_view text, std::string& bytes);
 
 // ASCII only.
 std::string lower(std::string_view text);
+
+// Without blanks around it, nor the CR of a line's end.
+std::string_view trimmed(std::string_view text);
 
 }  // namespace ogni::bootstrap
