@@ -214,7 +214,8 @@
 (catch #t (lambda () (setlocale LC_ALL "C.UTF-8")) (lambda _ #f))
 (set-port-encoding! (current-output-port) "UTF-8")
 (set-port-encoding! (current-error-port) "UTF-8")
-(setvbuf (current-output-port) 'line)
+(setvbuf (current-output-port) 'none)
+(setvbuf (current-error-port) 'none)
 (fluid-set! %default-port-encoding "UTF-8")
 
 (let ((handler (ogni:load (or (getenv "_HANDLER") ""))))

@@ -9,7 +9,7 @@ local requests = assert(io.open("/dev/fd/3", "rb"))
 local replies = assert(io.open("/dev/fd/4", "wb"))
 replies:setvbuf("full", 65536)
 local stdout = io.stdout
-stdout:setvbuf("line")
+stdout:setvbuf("no")
 
 local trace_id
 

@@ -68,15 +68,25 @@ function receive() {
   return { fields, event: data.subarray(head, total) };
 }
 
-function write(data) {
-  for (let at = 0; at < data.length; ) at += fs.writeSync(replies, data, at);
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+// Returns when all is written. A pipe that a process has made non-blocking may be full: that is waited for.
+function write(descriptor, data) {
+  for (let at = 0; at < data.length; ) {
+    try {
+      at += fs.writeSync(descriptor, data, at);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 }
 
 function send(kind, head, body) {
   const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
   const start = `${kind} ${Buffer.byteLength(head)} ${bytes}\n${head}`;
-  if (typeof body === 'string') return write(Buffer.from(start + body));
-  write(Buffer.concat([Buffer.from(start), body]));
+  if (typeof body === 'string') return write(replies, Buffer.from(start + body));
+  write(replies, Buffer.concat([Buffer.from(start), body]));
 }
 
 // --- errors --------------------------------------------------------------------------------------------------------
@@ -110,7 +120,7 @@ function textOf(error, thrown) {
 
 function logError(thrown, title) {
   const error = report(thrown);
-  log('ERROR', `${title} \t${textOf(error, thrown)}`, process.stderr);
+  log('ERROR', `${title} \t${textOf(error, thrown)}`, 2);
   return error;
 }
 
@@ -124,12 +134,37 @@ function fail(kind, thrown, title, more = '') {
 
 let requestId;
 
-function log(level, text, stream = process.stdout) {
+function log(level, text, descriptor = 1) {
   try {
-    stream.write(MANAGED ? `${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\n/g, '\r')}\n` : text + '\n');
+    const line = MANAGED ? `${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\n/g, '\r')}\n` : text + '\n';
+    write(descriptor, Buffer.from(line));
   } catch {
     // The handler has closed it.
   }
+}
+
+// Node.js makes a pipe non-blocking and keeps what does not fit for later; but between invocations it does not run, and
+// after an exit there is no later. So the streams of the log are written when they are asked to. They are made when they are
+// first used, as always.
+function writeAtOnce(name, descriptor) {
+  const property = Object.getOwnPropertyDescriptor(process, name);
+  let stream;
+  const get = () => {
+    if (stream) return stream;
+    stream = property.get.call(process);
+    stream._handle?.setBlocking?.(true); // for the programs that the handler starts, which share the pipe
+    stream._writev = null;
+    stream._write = (data, encoding, done) => {
+      try {
+        write(descriptor, typeof data === 'string' ? Buffer.from(data, encoding) : data);
+        done();
+      } catch (error) {
+        done(error);
+      }
+    };
+    return stream;
+  };
+  Object.defineProperty(process, name, { ...property, get });
 }
 
 // As AWS: every line of the console names time, request and level.
@@ -355,6 +390,8 @@ function stopped(title) {
 }
 
 async function main() {
+  writeAtOnce('stdout', 1);
+  writeAtOnce('stderr', 2);
   if (MANAGED) patchConsole();
   let handler;
   try {

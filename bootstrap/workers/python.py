@@ -1,6 +1,7 @@
 # The Python worker: loads the handler once and serves invocations as docs/worker-protocol.md says. It behaves as AWS's
 # own Python runtime towards the handler. What only some functions use (logging, traceback) is imported when they do,
 # because every cold start pays for this file.
+import io
 import json
 import os
 import sys
@@ -151,6 +152,35 @@ class _Numbers:
         return text.encode()
 
 
+class _LogFile(io.FileIO):
+    """A file that takes all that it is given, also where a process has made the pipe non-blocking."""
+
+    def write(self, data):
+        rest = memoryview(data).cast("B")
+        total = len(rest)
+        while rest:
+            try:
+                rest = rest[os.write(self.fileno(), rest) :]
+            except BlockingIOError:
+                import select
+
+                select.select([], [self.fileno()], [])
+        return total
+
+
+class _LogStream(io.TextIOWrapper):
+    """Text that is in the log when write() returns, as with AWS: what kills the process later does not take it along."""
+
+    def write(self, text):
+        count = super().write(text)
+        self.flush()
+        return count
+
+    def writelines(self, lines):
+        super().writelines(lines)
+        self.flush()
+
+
 class _Channel:
     """The private pair of descriptors, moved out of the handler's way."""
 
@@ -236,8 +266,13 @@ class _Runtime:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         sys.path[0:1] = [task_root, f"{layers}/lib/{version}/site-packages", layers]
         sys.argv = ["/var/runtime/bootstrap"]
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(encoding="utf-8", line_buffering=True)
+        for name, descriptor in (("stdout", 1), ("stderr", 2)):
+            file = _LogFile(descriptor, "w", closefd=False)
+            file.name = f"<{name}>"
+            stream = _LogStream(io.BufferedWriter(file), "utf-8", getattr(sys, name).errors)
+            stream.mode = "w"
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
         sys.meta_path.insert(0, _LoggingFinder(self))
 
     def load(self, name):

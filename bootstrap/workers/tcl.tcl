@@ -196,6 +196,6 @@ namespace eval lambda::worker {
     }
 }
 
-fconfigure stdout -encoding utf-8 -buffering line
+fconfigure stdout -encoding utf-8 -buffering none
 fconfigure stderr -encoding utf-8
 lambda::worker::serve

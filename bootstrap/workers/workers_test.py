@@ -157,7 +157,7 @@ FORK_NEEDS = {
 class Bootstrap:
     """The real bootstrap with one function, against a platform that the test plays."""
 
-    def __init__(self, language, source=None, handler=None, variables=None):
+    def __init__(self, language, source=None, handler=None, variables=None, log=None):
         self.language = language
         self.directory = Path(tempfile.mkdtemp(prefix="ogni-worker-"))
         task = self.directory / "task"
@@ -186,9 +186,9 @@ class Bootstrap:
         if "OGNI_" + language.name.upper() in os.environ:  # an interpreter that is not in PATH
             environment["OGNI_INTERPRETER"] = language.interpreter()
         self.log_path = self.directory / "log"
-        with open(self.log_path, "wb") as log:
+        with open(self.log_path, "wb") as file:
             self.process = subprocess.Popen([BOOTSTRAP], env=environment, cwd=task, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, start_new_session=True)
+                                            stdout=log or file, stderr=log or file, start_new_session=True)
 
     def __enter__(self):
         return self
