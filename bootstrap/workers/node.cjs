@@ -15,7 +15,7 @@ const ENDS = 'ends=yes\n'; // the worker's last word: another one serves the nex
 class Fault extends Error {
   constructor(name, message) {
     super(message);
-    this.name = name;
+    Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
     this.stack = `${name}: ${message}`;
   }
 }
@@ -91,42 +91,58 @@ function send(kind, head, body) {
 
 // --- errors --------------------------------------------------------------------------------------------------------
 
+const NATIVE = (value) => require('util').types.isNativeError(value);
+const looksLikeError = (value) => ['name', 'message', 'stack'].every((name) => value?.[name] && typeof value[name] === 'string');
+
 // As AWS reports what was thrown, which need not be an Error.
 function report(thrown) {
   try {
-    if (thrown instanceof Error || (thrown && typeof thrown === 'object' && 'message' in thrown && 'name' in thrown)) {
-      const own = (line) => !line.includes(__filename) && !line.includes('node:internal');
+    if (NATIVE(thrown) || looksLikeError(thrown)) {
+      const plain = (text) => text?.replaceAll('\x7f', '%7F');
       return {
-        errorType: String(thrown.name || 'Error').replace(/\x7f/g, '%7F'),
-        errorMessage: String(thrown.message),
-        trace: String(thrown.stack || '').split('\n').filter(own),
+        errorType: plain(thrown.name),
+        errorMessage: plain(thrown.message),
+        trace: plain(thrown.stack).split('\n').filter((line) => !line.includes(__filename)),
       };
     }
-    return { errorType: typeof thrown, errorMessage: String(thrown), trace: [] };
+    return { errorType: typeof thrown, errorMessage: thrown.toString(), trace: [] };
   } catch {
-    return { errorType: 'handled', errorMessage: 'callback called with Error argument, but there was a problem', trace: [] };
+    return {
+      errorType: 'handled',
+      errorMessage: 'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack',
+    };
   }
 }
 
-// What is logged of an error. Its own properties may be anything: what has no JSON is left out.
-function textOf(error, thrown) {
-  const whole = (extra) => JSON.stringify({ ...error, ...extra, stack: error.trace, trace: undefined });
+// What is logged of an error: beside its name, message and stack what it has of its own, and so for the errors in that.
+function textOf(thrown) {
+  const open = (value) =>
+    value instanceof Error
+      ? {
+          errorType: value.name,
+          errorMessage: value.message,
+          code: value.code,
+          ...value,
+          ...(typeof value.stack === 'string' && { stack: value.stack.split('\n').filter((line) => !line.includes(__filename)) }),
+        }
+      : value;
+  const error = thrown instanceof Error ? thrown : new Error(thrown);
   try {
-    return whole(thrown instanceof Error ? { ...thrown } : {});
+    return JSON.stringify(error, (_, value) => open(value));
   } catch {
-    return whole({});
+    return JSON.stringify(report(error));
   }
 }
 
 function logError(thrown, title) {
   const error = report(thrown);
-  log('ERROR', `${title} \t${textOf(error, thrown)}`, 2);
+  log('ERROR', `${title} \t${textOf(thrown)}`, 2);
   return error;
 }
 
 function fail(kind, thrown, title, more = '') {
   const error = logError(thrown, title);
-  const type = error.errorType.replace(/[\r\n]/g, ' ');
+  const type = String(error.errorType).replace(/[\r\n]/g, ' ');
   send(kind, `type=${type}\ncontent_type=application/json\n${more}`, JSON.stringify(error));
 }
 
@@ -176,39 +192,66 @@ function patchConsole() {
 
 // --- the handler ---------------------------------------------------------------------------------------------------
 
-async function loadModule(file) {
-  for (const extension of ['', '.js', '.mjs', '.cjs']) {
-    const name = file + extension;
-    if (!fs.statSync(name, { throwIfNoEntry: false })?.isFile()) continue;
-    if (extension === '.mjs') return import(name);
+// As from there AWS's own runtime requires: what it resolves by name comes from NODE_PATH, whatever file this is.
+const requireAsRuntime = require('module').createRequire('/var/runtime/index.mjs');
+
+// The nearest package.json says whether a .js file is a module of ECMAScript.
+function isModule(folder) {
+  if (folder.endsWith('/node_modules')) return false;
+  const file = path.join(folder, 'package.json');
+  if (fs.existsSync(file)) {
     try {
-      return require(name);
+      return JSON.parse(fs.readFileSync(file))?.type === 'module';
     } catch (error) {
-      if (error.code === 'ERR_REQUIRE_ESM' || error.code === 'ERR_REQUIRE_ASYNC_MODULE') return import(name);
-      throw error;
+      console.warn(`${file} cannot be read: ${error.message}`);
+      return false;
     }
   }
-  throw new Fault('Runtime.ImportModuleError', `Error: Cannot find module '${path.basename(file)}'`);
+  return folder !== '/' && isModule(path.dirname(folder));
+}
+
+// `folder` and `name` in the task root, an absolute folder where it is; else the name as any program would require it.
+async function loadModule(root, folder, name) {
+  const file = path.resolve(root, folder, name);
+  const tried = [
+    ['', requireAsRuntime],
+    ['.js', fs.existsSync(file + '.js') && isModule(path.dirname(file)) ? (found) => import(found) : requireAsRuntime],
+    ['.mjs', (found) => import(found)],
+    ['.cjs', requireAsRuntime],
+  ];
+  for (const [extension, get] of tried) {
+    const loaded = fs.existsSync(file + extension) && (await get(file + extension));
+    if (loaded) return loaded;
+  }
+  return requireAsRuntime(requireAsRuntime.resolve(name, { paths: [root, folder] }));
+}
+
+// The name of a fault of the runtime, with what was thrown as its message and behind it in the stack.
+function faultOf(name, error) {
+  const fault = new Fault(name, String(error));
+  if (typeof error?.stack === 'string') fault.stack += '\n' + error.stack;
+  return fault;
 }
 
 async function load(name) {
+  if (name.includes('..')) {
+    throw new Fault('Runtime.MalformedHandlerName',
+      `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
+  }
   const base = path.basename(name);
-  const match = /^([^.]*)\.(.+)$/.exec(base);
-  if (!match || name.includes('..')) throw new Fault('Runtime.MalformedHandlerName', `Bad handler '${name}'`);
-  const directory = path.join(process.env.LAMBDA_TASK_ROOT || process.cwd(), path.dirname(name));
+  const match = /^([^.]*)\.(.*)$/.exec(base);
+  if (!match) throw new Fault('Runtime.MalformedHandlerName', 'Bad handler');
   let loaded;
   try {
-    loaded = await loadModule(path.join(directory, match[1]));
+    loaded = await loadModule(process.env.LAMBDA_TASK_ROOT || process.cwd(), name.slice(0, name.indexOf(base)), match[1]);
   } catch (error) {
-    if (error instanceof SyntaxError) throw Object.assign(error, { name: 'Runtime.UserCodeSyntaxError', message: `SyntaxError: ${error.message}` });
-    if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
-      throw Object.assign(error, { name: 'Runtime.ImportModuleError', message: `Error: ${error.message}` });
-    }
+    if (error instanceof SyntaxError) throw faultOf('Runtime.UserCodeSyntaxError', error);
+    if (error?.code === 'MODULE_NOT_FOUND') throw faultOf('Runtime.ImportModuleError', error);
     throw error;
   }
-  const find = (from) => match[2].split('.').reduce((value, key) => value?.[key], from);
-  const handler = find(loaded) ?? find(loaded.default);
-  if (handler === undefined) throw new Fault('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
+  const find = (from) => match[2].split('.').reduce((value, key) => value && value[key], from);
+  const handler = find(loaded) || (!MANAGED && find(loaded.default));
+  if (!handler) throw new Fault('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
   if (typeof handler !== 'function') throw new Fault('Runtime.HandlerNotFound', `${name} is not a function`);
   return handler;
 }
@@ -218,7 +261,7 @@ function parseField(text, title) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Fault('Runtime.LambdaContextUnmarshalError', `Cannot parse ${title}: ${error.message}`);
+    throw new Error(`Cannot parse ${title} as json: ${error}`);
   }
 }
 
@@ -235,8 +278,8 @@ function makeContext(fields) {
     memoryLimitInMB: FUNCTION[2],
     logGroupName: FUNCTION[3],
     logStreamName: FUNCTION[4],
-    clientContext: parseField(fields.client_context, 'the client context'),
-    identity: parseField(fields.cognito_identity, 'the identity'),
+    clientContext: parseField(fields.client_context, 'ClientContext'),
+    identity: parseField(fields.cognito_identity, 'CognitoIdentity'),
     invokedFunctionArn: fields.invoked_function_arn,
     awsRequestId: fields.request_id,
     tenantId: fields.tenant_id,
@@ -249,11 +292,15 @@ function sendResult(value) {
   let text;
   try {
     text = JSON.stringify(value === undefined ? null : value) ?? 'null';
-  } catch (error) {
-    throw new Fault('Runtime.MarshalError', `Unable to stringify response body: ${error.message}`);
+  } catch {
+    throw new Error('Unable to stringify response body');
   }
   send('result', 'content_type=application/json\n', text);
 }
+
+const NEVER_SETTLED = 'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a ' +
+  'Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes';
+const isAsync = (handler) => handler.constructor?.name === 'AsyncFunction';
 
 // One invocation; `next` starts the one after it. It ends once: by the handler's promise, its callback, or an exception
 // that nobody caught.
@@ -271,7 +318,7 @@ function serve(handler, { fields, event }, next) {
     setImmediate(next);
   };
   const succeed = (value) => end(() => sendResult(value));
-  const refuse = (error) => end(() => fail('error', error, 'Invoke Error'));
+  const refuse = (error) => end(() => fail('error', error ?? 'handled', 'Invoke Error'));
   current = {
     uncaught: (error, title) => {
       if (!ended) return end(() => { fail('error', error, title, ENDS); isOver = true; });
@@ -287,7 +334,7 @@ function serve(handler, { fields, event }, next) {
   try {
     context = makeContext(fields);
     if ((fields.content_type || 'application/json') === 'application/json') {
-      argument = parseEvent(event);
+      argument = JSON.parse(event.utf8Slice(0, event.length));
     } else {
       argument = Buffer.from(event);
     }
@@ -296,8 +343,10 @@ function serve(handler, { fields, event }, next) {
   }
   if (handler[STREAMING]) return serveStream(handler, argument, context, refuse, end, () => ended);
 
+  let called = false; // what the promise of such a handler becomes does not count
   const callback = (error, value) => {
-    if (ended) return;
+    if (ended || called) return;
+    called = true;
     process.removeAllListeners('beforeExit');
     if (error !== null && error !== undefined) return refuse(error);
     if (!context.callbackWaitsForEmptyEventLoop) return succeed(value);
@@ -305,25 +354,16 @@ function serve(handler, { fields, event }, next) {
   };
   context.done = (error, value) => { context.callbackWaitsForEmptyEventLoop = false; callback(error, value); };
   context.succeed = (value) => context.done(null, value);
-  context.fail = (error) => context.done(error ?? new Error('handled'));
+  context.fail = (error) => context.done(error ?? 'handled');
   try {
     const returned = handler(argument, context, callback);
     if (returned && typeof returned.then === 'function') {
-      returned.then(succeed, refuse);
-      process.once('beforeExit', () => refuse(new Fault('Runtime.NodeJsExit', 'The event loop is empty, but the promise of the handler is not settled')));
-    } else {
-      process.once('beforeExit', () => succeed(null));
+      const unlessCalled = (action) => (value) => called || action(value);
+      returned.then(unlessCalled(succeed), unlessCalled(refuse));
     }
+    if (!ended) process.once('beforeExit', () => (isAsync(handler) ? refuse(new Fault('Runtime.NodeJsExit', NEVER_SETTLED)) : succeed(null)));
   } catch (error) {
-    refuse(error);
-  }
-}
-
-function parseEvent(event) {
-  try {
-    return JSON.parse(event.utf8Slice(0, event.length));
-  } catch (error) {
-    throw new Fault('Runtime.UnmarshalError', `Cannot parse the event: ${error.message}`);
+    callback(error);
   }
 }
 
@@ -378,14 +418,15 @@ function serveStream(handler, event, context, refuse, end, isEnded) {
 
 // --- the loop ------------------------------------------------------------------------------------------------------
 
+const UNCAUGHT = 'Uncaught Exception';
 let current = null;
 let isOver = false;
 
 function stopped(title) {
   return (error) => {
-    if (current) return current.uncaught(title === 'Uncaught Exception' ? error : Object.assign(new Fault('Runtime.UnhandledPromiseRejection', String(error?.stack ?? error))), title);
+    if (current) return current.uncaught(error, title);
     fail('init-error', error, title);
-    process.exit(1);
+    process.exit(title === UNCAUGHT ? 129 : 128);
   };
 }
 
@@ -397,8 +438,7 @@ async function main() {
   try {
     handler = await load(process.env._HANDLER || '');
   } catch (error) {
-    fail('init-error', error, 'Uncaught Exception');
-    process.exit(1);
+    stopped(UNCAUGHT)(error);
   }
   send('ready', '', '');
   const next = () => {
@@ -410,6 +450,8 @@ async function main() {
   setImmediate(next);
 }
 
-process.on('uncaughtException', stopped('Uncaught Exception'));
-process.on('unhandledRejection', stopped('Unhandled Promise Rejection'));
+process.on('uncaughtException', stopped(UNCAUGHT));
+process.on('unhandledRejection', (reason, promise) => {
+  stopped('Unhandled Promise Rejection')(Object.assign(faultOf('Runtime.UnhandledPromiseRejection', reason), { reason, promise }));
+});
 main();

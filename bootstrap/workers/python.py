@@ -412,7 +412,8 @@ class _Runtime:
             stack = traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames])
         report = {"errorMessage": message, "errorType": type_name, "requestId": self._request_id, "stackTrace": stack}
         title = f"[ERROR] {type_name}: {message}" if message else f"[ERROR] {type_name}"
-        _log("\n".join([title, "Traceback (most recent call last):"] + [line.rstrip("\n") for line in stack]))
+        lines = [line for entry in stack for line in entry.splitlines()]
+        _log("\n".join([title, "Traceback (most recent call last):", *map(_keep_indent, lines)]))
         self._flush()
         head = f"type={type_name}\ncontent_type=application/json\n"
         body = json.dumps(report, ensure_ascii=_ESCAPE)
@@ -458,6 +459,12 @@ class _Runtime:
 def _type_of(context):
     content_type = getattr(context, "content_type", "application/octet-stream")
     return b"content_type=%s\n" % content_type.replace("\r", " ").replace("\n", " ").encode()
+
+
+def _keep_indent(line):
+    """As AWS does: no-break spaces, which readers of logs leave where they are."""
+    rest = line.lstrip(" ")
+    return "\u00a0" * (len(line) - len(rest)) + rest
 
 
 class _LoggingFinder:

@@ -8,15 +8,9 @@ module OgniWorker
   HIGH = 900
   F_DUPFD_CLOEXEC = 1030
 
-  # A failure that is the runtime's to name, not an exception of the handler.
-  class Fault < StandardError
-    attr_reader :type
-
-    def initialize(type, message)
-      super(message)
-      @type = type
-    end
-  end
+  MANAGED = ENV["AWS_EXECUTION_ENV"].to_s.start_with?("AWS_Lambda_ruby")
+  # As AWS's own runtime ends: -4 where it cannot load or read, -2 where a response cannot be sent.
+  CANNOT_LOAD = 252
 
   # As the platform says it, whatever a handler makes of its environment.
   FUNCTION = %w[FUNCTION_NAME FUNCTION_VERSION FUNCTION_MEMORY_SIZE LOG_GROUP_NAME LOG_STREAM_NAME].map do |name|
@@ -35,8 +29,6 @@ module OgniWorker
       @identity = JSON.parse(fields["cognito_identity"]) if fields["cognito_identity"]
       @client_context = JSON.parse(fields["client_context"]) if fields["client_context"]
       @tenant_id = fields["tenant_id"]
-    rescue JSON::ParserError => e
-      raise Fault.new("Runtime.LambdaContextUnmarshalError", "Unable to parse the context: #{e.message}")
     end
 
     # Of a streamed response; set by the handler.
@@ -88,8 +80,12 @@ module OgniWorker
       nil
     end
 
+    def mine?
+      Process.pid == @owner
+    end
+
     def send(kind, head, body)
-      exit!(0) if Process.pid != @owner # a process that the handler forked and that came back: the channel is not its own
+      exit!(0) unless mine? # a process that the handler forked and that came back: the channel is not its own
       @replies.syswrite_all("#{kind} #{head.bytesize} #{body.bytesize}\n".b << head.b << body.b)
     end
 
@@ -126,11 +122,9 @@ module OgniWorker
     def serve
       begin
         handler = load_handler(ENV.fetch("_HANDLER", ""))
-      rescue SystemExit, SignalException
-        raise
       rescue Exception => e # a handler may raise anything
-        fail_with("init-error", e, "Init")
-        exit!(1)
+        fail_with("init-error", "Init", e, "Init error when loading handler ")
+        exit!(CANNOT_LOAD)
       end
       @channel.send("ready", "forks=yes\n", "")
       while (request = @channel.receive)
@@ -158,7 +152,7 @@ module OgniWorker
       Process.wait(between)
       @channel.send("forked", "process=#{process}\n", "")
     rescue SystemCallError => e
-      fail_with("error", e, "Function")
+      fail_with("error", "Function", e, "The worker cannot fork")
     end
 
     # Nil in the new process, which is the child of one that has ended; its number is written.
@@ -177,30 +171,50 @@ module OgniWorker
       exit!(0)
     end
 
+    # AWS's own runtime wraps what is raised in one of three ways, after the place, and goes on only after some.
     def serve_one(handler, fields, event)
       ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]
-      content_type, result = call(handler, fields, event)
+      context, event = read(fields, event)
+      content_type, result = marshal(context, handler.call(event, context))
       return stream(content_type, result) if result.is_a?(Enumerator)
-    rescue SystemExit, SignalException
-      raise
+    rescue NameError => e
+      fail_for_good("Function", e)
+    rescue StandardError => e
+      fail_with("error", "Function", e, "Error raised from handler method")
     rescue Exception => e # a handler may raise anything
-      fail_with("error", e, "Function")
+      raise unless @channel.mine?
+
+      fail_for_good("Function", e)
     else
-      @channel.send("result", "content_type=#{content_type}\n", result)
+      send_result(content_type, result)
     end
 
-    def call(handler, fields, event)
-      context = Context.new(fields)
-      event = parse(event) if fields.fetch("content_type", "application/json") == "application/json"
-      result = handler.call(event: event, context: context)
-      return [one_line(context.content_type || "application/octet-stream"), result] if result.is_a?(Enumerator)
-      return ["application/unknown", result.read] if result.respond_to?(:read) && result.respond_to?(:rewind)
+    def fail_for_good(stage, error)
+      fail_with("error", stage, error, "Critical exception from handler", "ends=yes\n")
+    end
 
+    def read(fields, event)
+      event = JSON.parse(event.force_encoding(Encoding::UTF_8)) if fields.fetch("content_type", "application/json") == "application/json"
+      [Context.new(fields), event]
+    rescue StandardError => e
+      log_failure("Init error when loading handler ", report_of("Init", e))
+      exit!(CANNOT_LOAD)
+    end
+
+    def marshal(context, result)
+      return [one_line(context.content_type || "application/octet-stream"), result] if result.is_a?(Enumerator)
+      return ["application/unknown", result] if result.respond_to?(:read) && result.respond_to?(:rewind)
+
+      ["application/json", result.to_json]
+    end
+
+    def send_result(content_type, result)
       begin
-        ["application/json", JSON.dump(result)]
+        result = result.read unless result.is_a?(String)
       rescue StandardError => e
-        raise Fault.new("Runtime.MarshalError", "Unable to marshal response: #{e.message}")
+        return fail_for_good("Runtime", e)
       end
+      @channel.send("result", "content_type=#{content_type}\n", result.to_s)
     end
 
     def stream(content_type, pieces)
@@ -209,46 +223,49 @@ module OgniWorker
       @channel.send("end", "", "")
     end
 
-    def parse(event)
-      JSON.parse(event.force_encoding(Encoding::UTF_8))
-    rescue JSON::ParserError => e
-      raise Fault.new("Runtime.UnmarshalError", "Unable to unmarshal input: #{e.message}")
-    end
-
-    # `app.handler` is a method of the top level, `app.Class.method` one of a class.
+    # `app.handler` is a method of the top level, `app.Class.method` one of a class. AWS's own runtime looks for them at the
+    # call; where nothing has to be as there, what is missing is told at once.
     def load_handler(name)
-      file, *names = name.split(".")
-      unless file && [1, 2].include?(names.size)
-        raise Fault.new("Runtime.MalformedHandlerName", "Invalid handler #{name}, must be of form FILENAME.METHOD or " \
-                                                        "FILENAME.CLASS.METHOD where FILENAME corresponds with an " \
-                                                        "existing Ruby source file FILENAME.rb")
+      file, *path = names = name.split(".")
+      unless [2, 3].include?(names.size)
+        raise ArgumentError, "Invalid handler #{names}, must be of form FILENAME.METHOD or FILENAME.CLASS.METHOD where " \
+                             "FILENAME corresponds with an existing Ruby source file FILENAME.rb, CLASS is an optional " \
+                             "module/class namespace and METHOD is a callable method. If using CLASS, METHOD must be a " \
+                             "class-level method."
       end
       root = ENV.fetch("LAMBDA_TASK_ROOT", Dir.pwd)
-      $LOAD_PATH.unshift(root)
-      require File.join(root, file)
-      receiver = names.size == 2 ? Object.const_get(names.first) : TOPLEVEL_BINDING.receiver
-      receiver.method(names.last)
-    rescue NameError => e
-      raise unless names && e.name.to_s == names.last
-
-      raise Fault.new("Runtime.HandlerNotFound", "Handler '#{names.last}' is no method of #{file}.rb")
+      $LOAD_PATH.unshift(root) unless $LOAD_PATH.include?(root)
+      require file
+      *classes, method = path
+      own = LambdaHandler.new
+      receiver = -> { classes.empty? ? own : Kernel.const_get(classes.first) }
+      receiver.call.method(method) unless MANAGED
+      ->(event, context) { receiver.call.__send__(method, event: event, context: context) }
     end
 
-    def fail_with(kind, error, stage)
-      type = error.is_a?(Fault) ? error.type : "#{stage}<#{error.class}>"
-      trace = (error.backtrace || []).reject { |line| line.start_with?(__FILE__) }
-      message = message_of(error)
-      begin
-        $stdout.puts "[ERROR] #{type}: #{message}", trace.map { |line| "\tfrom #{line}" }
-      rescue StandardError
-        nil # the handler has closed or replaced it
-      end
-      report = { errorMessage: message, errorType: type, stackTrace: error.is_a?(Fault) ? [] : trace }
-      @channel.send(kind, "type=#{one_line(type)}\ncontent_type=application/json\n", JSON.generate(report))
+    def fail_with(kind, stage, error, title, more = "")
+      report = report_of(stage, error)
+      log_failure(title, report)
+      type = one_line(report[:errorType])
+      @channel.send(kind, "type=#{type}\ncontent_type=application/json\n#{more}", JSON.generate(report))
+    end
+
+    def report_of(stage, error)
+      frames = (error.backtrace_locations || []).first(100).map(&:to_s)
+      { errorMessage: message_of(error), errorType: "#{stage}<#{error.class}>",
+        stackTrace: frames.take_while { |frame| !frame.start_with?(__FILE__) } }
+    end
+
+    def log_failure(title, report)
+      $stdout.puts "#{title}\n#{JSON.pretty_generate(report)}"
+    rescue StandardError
+      nil # the handler has closed or replaced it
     end
 
     def message_of(error)
-      error.message.to_s.dup.force_encoding(Encoding::UTF_8).scrub
+      # Some versions add a guess and the line of the source to it.
+      message = error.respond_to?(:original_message) ? error.original_message : error.message
+      message.to_s.dup.force_encoding(Encoding::UTF_8).scrub
     rescue StandardError
       "the exception has no message"
     end
@@ -258,6 +275,9 @@ module OgniWorker
     end
   end
 end
+
+# What a handler of the top level is called on.
+class LambdaHandler; end
 
 $stdout.sync = true
 $PROGRAM_NAME = "bootstrap"
