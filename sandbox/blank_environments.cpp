@@ -24,6 +24,10 @@ constexpr const char* kFirstToGo = "1000";
 constexpr int kRemovalTriesMax = 500;
 constexpr auto kEndTimeMax = std::chrono::seconds(5);
 
+// What a program has printed and the service has not read yet. Programs whose pipe is non-blocking (Node.js makes it so) keep
+// what does not fit, and lose it when they exit.
+constexpr int kLogPipeBytes = 1024 * 1024;
+
 struct Pipe {
   Fd read;
   Fd write;
@@ -35,6 +39,8 @@ Result<Pipe> make_log(uid_t uid, gid_t gid) {
   Pipe pipe{.read = Fd(fds[0]), .write = Fd(fds[1])};
   // Only the reader must never wait; the two ends are two open files.
   if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return failure(Error::from_errno("fcntl log"));
+  // Only as root: what is beyond an ordinary user's share for all pipes makes every further pipe of that user small.
+  if (::geteuid() == 0) (void)::fcntl(pipe.write.get(), F_SETPIPE_SZ, kLogPipeBytes);
   const bool is_own = uid == ::geteuid() && gid == ::getegid();  // an id that is not mapped cannot be given, even so
   if (!is_own && ::fchown(pipe.write.get(), uid, gid) != 0) return failure(Error::from_errno("chown log"));
   return pipe;

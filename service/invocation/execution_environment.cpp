@@ -22,7 +22,7 @@ namespace {
 
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kLogReadBytes = 64 * 1024;
-// What a program may have printed and not yet had read when its invocation ends; a pipe holds 64 KiB.
+// What a program may have printed and not yet had read when its invocation ends; the pipe holds 1 MiB.
 constexpr std::size_t kDrainReadsMax = 16;
 // An invocation that lasted longer than this gets a look at its memory, faster ones share: none can touch much in less.
 constexpr auto kLookAlways = 1ms;

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import ServiceTest
+from harness import PYTHON, ServiceTest
 
 
 class Managed(ServiceTest):
@@ -101,6 +101,101 @@ class Managed(ServiceTest):
         self.assertIn("example.Hello.greet(Hello.java:", error["stackTrace"][0])
         self.deploy("java-default", "java17", "example.Hello", files, MemorySize=512)
         self.assertEqual(self.call("java-default", {"a": 1}), {"size": 1})
+
+
+# Prints EVENT["n"] times EVENT["c"] between "<" and ">" in one line; exits, sleeps or answers then.
+PRINTS = {
+    "nodejs20.x": ("/usr/bin/node", "app.js", """
+        exports.handler = async ({ c, n, then }) => {
+          console.log('<' + c.repeat(n) + '>');
+          if (then === 'exit') process.exit(1);
+          if (then === 'sleep') for (;;);
+          return 1;
+        };"""),
+    "ruby3.2": ("/usr/bin/ruby", "app.rb", """
+        def handler(event:, context:)
+          puts "<#{event['c'] * event['n']}>"
+          exit!(1) if event['then'] == 'exit'
+          sleep if event['then'] == 'sleep'
+          1
+        end"""),
+    PYTHON: ("/usr/bin/env", "app.py", """
+import os, time
+def handler(event, context):
+    print('<' + event['c'] * event['n'] + '>')
+    if event.get('then') == 'exit': os._exit(1)
+    if event.get('then') == 'sleep': time.sleep(1000)
+    return 1
+"""),
+}
+# A bootstrap without any of our workers.
+PLAIN_NODE = """#!/usr/bin/env node
+const http = require('http');
+const base = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/`;
+const ask = (path, method, body) => new Promise((done) => http.request(base + path, { method }, (answer) => {
+  let text = '';
+  answer.on('data', (data) => (text += data));
+  answer.on('end', () => done([answer.headers['lambda-runtime-aws-request-id'], text]));
+}).end(body));
+(async () => {
+  for (;;) {
+    const [id, event] = await ask('next', 'GET');
+    const { c, n, then } = JSON.parse(event);
+    console.log('<' + c.repeat(n) + '>');
+    if (then === 'exit') process.exit(1);
+    await ask(id + '/response', 'POST', '1');
+  }
+})();
+"""
+
+
+class WholeLogs(ServiceTest):
+    def tail(self, name, c, n, then=None):
+        return self.service.invoke(name, {"c": c, "n": n, "then": then}, tail=True).log
+
+    def assert_logs(self, name, n, *ways_to_end):
+        """That the end of a long line is in its invocation's log and not in the next one's."""
+        for c, then in zip("abcdef", ways_to_end):
+            with self.subTest(name=name, then=then):
+                self.assertIn(f"{c}>", self.tail(name, c, n, then))
+                following = self.tail(name, "z", 10)
+                self.assertIn("<zzzzzzzzzz>", following)
+                self.assertNotIn(c * 9, following)
+
+    def test_what_a_handler_prints_is_in_its_own_log(self):
+        for runtime, (program, file, source) in PRINTS.items():
+            if not os.path.exists(program):
+                continue
+            name = "prints-" + runtime.replace(".", "-")
+            self.service.deploy(name, functions.zip_of({file: source}), runtime=runtime, handler="app.handler", Timeout=8,
+                                MemorySize=512)
+            self.assert_logs(name, 200_000, None, "exit", "sleep")
+            self.assert_logs(name, 10_000_000, None)
+
+    def test_what_a_plain_program_of_node_prints_is_in_its_own_log(self):
+        if not os.path.exists("/usr/bin/node") or os.geteuid() != 0:
+            self.skipTest("no node, or an ordinary user's pipe")
+        self.service.deploy("plain", functions.zip_of({"bootstrap": functions.program(PLAIN_NODE)}), Timeout=20, MemorySize=512)
+        self.assert_logs("plain", 200_000, None, "exit", None)
+
+
+class Layers(ServiceTest):
+    def test_a_handler_may_lie_in_a_layer(self):
+        layer = self.service.client.publish_layer_version(LayerName="wrap", Content={"ZipFile": functions.zip_of({
+            "nodejs/node_modules/wrap/index.js": "exports.handler = async () => 'by name';",
+            "nodejs/node_modules/wrap/sub/in.js": "exports.handler = async () => 'by path';",
+            "ruby/lib/wrap.rb": "class Wrap; def self.handler(event:, context:) = 'by name'; end\n"})})["LayerVersionArn"]
+        for program, runtime, handler, expected in (
+                ("node", "nodejs20.x", "wrap.handler", "by name"),
+                ("node", "nodejs20.x", "/opt/nodejs/node_modules/wrap/sub/in.handler", "by path"),
+                ("ruby", "ruby3.2", "wrap.Wrap.handler", "by name")):
+            if not os.path.exists("/usr/bin/" + program):
+                continue
+            with self.subTest(handler=handler):
+                self.service.deploy("wrapped", functions.zip_of({"x.txt": "x"}), runtime=runtime, handler=handler, Timeout=30,
+                                    Layers=[layer])
+                self.assertEqual(self.service.invoke("wrapped", {}).json, expected)
+                self.service.client.delete_function(FunctionName="wrapped")
 
 
 if __name__ == "__main__":
