@@ -23,9 +23,9 @@ namespace ogni::sandbox {
 namespace {
 
 constexpr std::uint64_t kTmpBytesDefault = 512 << 20;  // AWS's
-// Of each environment the launcher keeps a pidfd, a lifeline and two descriptors of its disk, and needs a few dozen to
+// Of each environment the launcher keeps a pidfd, a lifeline and three descriptors of its disk, and needs a few dozen to
 // make one, and a dozen for each blank one.
-constexpr rlim_t kDescriptorsPerEnvironment = 4;
+constexpr rlim_t kDescriptorsPerEnvironment = 5;
 constexpr rlim_t kDescriptorsApart = 400;
 constexpr std::uint32_t kBlanksMax = 16;
 constexpr auto kRemovalPause = std::chrono::milliseconds(10);

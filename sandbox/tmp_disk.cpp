@@ -37,8 +37,13 @@ constexpr std::uint64_t kBitmapShare = 1024;
 constexpr std::uint64_t kMappingBlocks = 1;
 constexpr std::array kMkfsPlaces = {"/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4"};
 constexpr int kDeviceTries = 100;
+// A used disk's image may be so much larger than a new one's: tables that the file system has begun to use.
+constexpr std::uint64_t kImageGrowthMax = std::uint64_t{1} << 20;
+constexpr std::uint64_t kStatBlock = 512;  // stat(2)
 // Of the superblock, at byte 1024: the number of blocks that only root may use. Source: kernel's fs/ext4/ext4.h.
 constexpr off_t kReservedBlocksAt = 1024 + 8;
+
+std::uint64_t room_of(const struct stat& status) { return static_cast<std::uint64_t>(status.st_blocks) * kStatBlock; }
 
 Result<Fd> make_image(int directory) { return open_at(directory, ".", O_TMPFILE | O_RDWR, 0600); }
 
@@ -182,7 +187,13 @@ Result<TmpDisk> make_tmp_disk(int directory, const TmpTemplate& model) {
   auto image = make_image(directory);
   if (!image) return failure(std::move(image).error());
   if (auto copied = copy_image(model.image.get(), image->get()); !copied) return failure(std::move(copied).error());
-  return mount_image(image->get(), model.bytes);
+  auto disk = mount_image(image->get(), model.bytes);
+  if (!disk) return disk;
+  struct stat status{};
+  if (::fstat(image->get(), &status) != 0) return failure(Error::from_errno("fstat"));
+  disk->image = std::move(*image);
+  disk->image_bytes = room_of(status);
+  return disk;
 }
 
 Result<Fd> mount_tmp_disk(const TmpDisk& disk) {
@@ -201,7 +212,10 @@ bool is_tmp_disk_pristine(const TmpDisk& disk) {
   if (::fstat(disk.root.get(), &root) != 0 || ::fstatvfs(disk.root.get(), &free) != 0) return false;
   // A directory that was large once stays so.
   if (root.st_size != static_cast<off_t>(kBlock) || root.st_nlink != 2 || (root.st_mode & 07777) != 01777) return false;
-  return free.f_bavail == disk.blocks && free.f_ffree == disk.files;
+  if (free.f_bavail != disk.blocks || free.f_ffree != disk.files) return false;
+  // Blocks of files that are gone stay with the image.
+  struct stat image{};
+  return ::fstat(disk.image.get(), &image) == 0 && room_of(image) <= disk.image_bytes + kImageGrowthMax;
 }
 
 }  // namespace ogni::sandbox

@@ -28,10 +28,12 @@ struct TmpTemplate {
 struct TmpDisk {
   Fd device;
   Fd root;  // its uppermost directory
+  Fd image;
   std::uint64_t bytes = 0;
   // What is free while it is empty.
   std::uint64_t blocks = 0;
   std::uint64_t files = 0;
+  std::uint64_t image_bytes = 0;  // that the image takes up then
 };
 // In a mount namespace that has the host's /dev and /proc. Errors: kIo with the failing step.
 [[nodiscard]] Result<TmpDisk> make_tmp_disk(int directory, const TmpTemplate& model);
@@ -39,7 +41,8 @@ struct TmpDisk {
 // Another mount of it, detached, ready to be attached by an init.
 [[nodiscard]] Result<Fd> mount_tmp_disk(const TmpDisk& disk);
 
-// True when nothing tells any more that somebody used the disk: then it is as good as a new one. No mount may be left.
+// True when nothing tells any more that somebody used the disk, and its image takes up no more room than a new one: then it
+// is as good as a new one. No mount may be left.
 bool is_tmp_disk_pristine(const TmpDisk& disk);
 
 }  // namespace ogni::sandbox

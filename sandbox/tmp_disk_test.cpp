@@ -1,6 +1,8 @@
 // /tmp as a disk of its own, and environments made ahead: both need a launcher with other settings than other tests have.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,6 +128,32 @@ TEST_F(TmpDiskTest, ShowsNothingOfWhoHadTheDiskBefore) {
               "4096\nnow\n")
         << "round " << round;
   }
+}
+
+// Images on a file system of their own, so that what they take up can be seen.
+class TmpDiskRoomTest : public TmpDiskTest {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can mount disks";
+    ASSERT_EQ(::mount("images", images_.path().c_str(), "tmpfs", 0, "size=1g"), 0);
+    TmpDiskTest::SetUp();
+  }
+  void TearDown() override {
+    launcher_.reset();
+    ::umount2(images_.path().c_str(), MNT_DETACH);
+  }
+  std::uint64_t megabytes_taken() {
+    struct statvfs status{};
+    EXPECT_EQ(::statvfs(images_.path().c_str(), &status), 0);
+    return (status.f_blocks - status.f_bfree) * status.f_frsize / kMegabyte;
+  }
+};
+
+TEST_F(TmpDiskRoomTest, OfWhatWasFilledAndEmptiedIsGivenBack) {
+  EXPECT_EQ(sh("head -c 300M /dev/zero > f && sync f && stat -c %s f; rm f; sync /tmp\n"), "314572800\n");
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (megabytes_taken() > 100 && std::chrono::steady_clock::now() < deadline) ::usleep(10'000);
+  EXPECT_LE(megabytes_taken(), 100U);
 }
 
 TEST_F(TmpDiskTest, ServesManyAtOnce) {

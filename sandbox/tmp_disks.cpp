@@ -23,10 +23,11 @@ namespace {
 constexpr std::size_t kWorkersMax = 16;  // they wait most of the time
 constexpr std::size_t kSizesMax = 16;    // each keeps a template of a few hundred KiB, and its disks
 
-// What a worker says before the descriptors: device, root, and the template if it had to make one.
+// What a worker says before the descriptors: device, root, image, and the template if it had to make one.
 struct Report {
   std::uint64_t blocks = 0;
   std::uint64_t files = 0;
+  std::uint64_t image_bytes = 0;
   bool has_template = false;
 };
 
@@ -153,7 +154,8 @@ void TmpDisks::work(int socket, const Size& size, std::uint64_t bytes) const {
     if (!disk) return failure(std::move(disk).error());
     report.blocks = disk->blocks;
     report.files = disk->files;
-    std::vector<int> descriptors = {disk->device.get(), disk->root.get()};
+    report.image_bytes = disk->image_bytes;
+    std::vector<int> descriptors = {disk->device.get(), disk->root.get(), disk->image.get()};
     if (report.has_template) descriptors.push_back(model.image.get());
     return send_message(kept[0], std::string_view(reinterpret_cast<const char*>(&report), sizeof report), descriptors);
   };
@@ -170,18 +172,20 @@ Result<void> TmpDisks::finish(Worker& worker, Size& size) {
   if (message->descriptors.empty()) return failure(ErrorCode::kIo, message->bytes);
   if (message->bytes.size() != sizeof report) return failure(ErrorCode::kInternal, "a report that is none");
   std::memcpy(&report, message->bytes.data(), sizeof report);
-  if (message->descriptors.size() != (report.has_template ? 3U : 2U)) {
+  if (message->descriptors.size() != (report.has_template ? 4U : 3U)) {
     return failure(ErrorCode::kLimit, "no descriptors are left");
   }
   if (report.has_template && !size.model) {
-    size.model = TmpTemplate{.image = std::move(message->descriptors[2]), .bytes = worker.bytes};
+    size.model = TmpTemplate{.image = std::move(message->descriptors[3]), .bytes = worker.bytes};
   }
   proven_ = true;
   size.ready.push_back({.device = std::move(message->descriptors[0]),
                         .root = std::move(message->descriptors[1]),
+                        .image = std::move(message->descriptors[2]),
                         .bytes = worker.bytes,
                         .blocks = report.blocks,
-                        .files = report.files});
+                        .files = report.files,
+                        .image_bytes = report.image_bytes});
   return {};
 }
 
@@ -217,7 +221,7 @@ void TmpDisks::give_back(TmpDisk disk, std::size_t keep) {
 
 // The last close of a disk waits for the kernel, so it is the closer's. When that one is too busy, it is ours.
 void TmpDisks::end_elsewhere(const TmpDisk& disk) const {
-  const std::array descriptors = {disk.device.get(), disk.root.get()};
+  const std::array descriptors = {disk.device.get(), disk.root.get(), disk.image.get()};
   [[maybe_unused]] const auto sent = send_message(closing_.get(), "d", descriptors);
 }
 
