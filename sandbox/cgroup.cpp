@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/system.h"
@@ -17,6 +18,10 @@ namespace {
 constexpr const char* kProgram = "program";
 constexpr std::uint64_t kPeriodMicroseconds = 100'000;
 constexpr std::uint64_t kQuotaLeast = 1'000;  // the kernel's, in microseconds
+// Of version 1. Its name is that of TCP; it holds for every socket that the kernel accounts for: UDP, too.
+constexpr const char* kSocketLimit = "memory.kmem.tcp.limit_in_bytes";
+constexpr std::uint64_t kSocketShare = 8;  // of the environment's memory, in addition to it
+constexpr std::uint64_t kSocketBytesMin = 16 << 20;
 
 // In the first of `places` where a directory can be made; else `reason` says why not.
 void open_first(const std::vector<std::string>& places, const std::string& name, std::string& reason,
@@ -83,6 +88,7 @@ ProcessorWay EnvironmentCgroups::processor_way() const {
 std::vector<std::string> EnvironmentCgroups::weaker() const {
   std::vector<std::string> lines;
   if (!no_memory_.empty()) lines.push_back(no_memory_ + kWithoutMemory);
+  if (memory_ && !has_file(memory_->fd(), kSocketLimit)) lines.emplace_back(kWithoutSocketLimit);
   if (!no_processor_.empty()) lines.push_back(no_processor_ + kWithoutProcessor);
   if (!no_freezer_.empty()) lines.push_back(no_freezer_ + kWithoutFreezer);
   return lines;
@@ -233,6 +239,12 @@ Result<void> EnvironmentCgroups::limit_memory(const std::string& name, std::uint
   const std::string words = std::to_string(bytes);
   const std::string file = name + (memory_ ? "/memory.limit_in_bytes" : "/memory.max");
   if (auto limited = write_control_file(directory, file, words); !limited) return limited;
+  if (memory_) {
+    // Version 1 counts what sockets hold apart, and only where there is a limit of it.
+    const std::string buffers = std::to_string(std::max(bytes / kSocketShare, kSocketBytesMin));
+    auto limited = write_control_file(directory, name + "/" + kSocketLimit, buffers);
+    if (!limited && limited.error().system_error() != ENOENT) return limited;
+  }
   // AWS's environments have no swap. A kernel without swap accounting has no such file.
   [[maybe_unused]] const auto tried = memory_
                                           ? write_control_file(directory, name + "/memory.memsw.limit_in_bytes", words)

@@ -50,6 +50,9 @@ struct CgroupLimits {
 // What stands in for each kind where there is none: the end of a sentence that begins with why.
 inline constexpr const char* kWithoutMemory =
     ": the init of an environment looks every 20 ms and kills what is above its limit";
+inline constexpr const char* kWithoutSocketLimit =
+    "the memory cgroups of this kernel cannot limit what sockets hold: all functions and the host share "
+    "net.ipv4.tcp_mem";
 inline constexpr const char* kWithoutProcessor = ": all functions weigh the same, less than the host's other work";
 inline constexpr const char* kWithoutFreezer =
     ": the init of an environment stops and continues its processes by signals";

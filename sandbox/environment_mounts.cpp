@@ -29,11 +29,14 @@ Result<Fd> make_tmp(std::uint64_t bytes) {
   return make_file_system("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
-// What an environment's /proc tells of the machine that is no business of a function, or could change it. As what other
-// container engines cover, and what shows keys, modules and the kernel's command line.
-constexpr std::array kCoveredFiles = {"kcore",         "keys",       "key-users",   "kallsyms",   "cmdline",
-                                      "sysrq-trigger", "timer_list", "sched_debug", "interrupts", "modules"};
-constexpr std::array kCoveredDirectories = {"acpi", "asound", "bus", "driver", "fs", "irq", "scsi", "tty"};
+// What an environment's /proc tells of the machine and of others' use of it that is no business of a function, or could
+// change it. What is left for all to read, programs size themselves by: cpuinfo, loadavg, meminfo, stat, uptime, vmstat.
+constexpr std::array kCoveredFiles = {
+    "buddyinfo", "cgroups",     "cmdline",   "config.gz", "diskstats",     "interrupts", "iomem",        "ioports",
+    "kallsyms",  "kcore",       "key-users", "keys",      "mdstat",        "modules",    "pagetypeinfo", "partitions",
+    "schedstat", "sched_debug", "softirqs",  "swaps",     "sysrq-trigger", "timer_list", "zoneinfo",
+};
+constexpr std::array kCoveredDirectories = {"acpi", "asound", "bus", "driver", "fs", "irq", "pressure", "scsi", "tty"};
 
 // Those that this kernel has.
 Result<void> cover(const Fd& proc, std::span<const char* const> names, int with) {

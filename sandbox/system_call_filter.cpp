@@ -1,13 +1,18 @@
 #include "sandbox/system_call_filter.h"
 
+#include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,12 +36,15 @@ namespace {
 
 // What runtimes try when they look for something better, and do without when it is not there. clone3 takes its flags
 // from memory, which no filter can read; libraries then use clone.
+// So does openat2, which could ask for direct access to the disk (O_DIRECT). The number of contexts of io_setup is bounded
+// for the whole host (fs.aio-max-nr), so one function could take them all.
 constexpr std::array kAbsent = {
-    "clone3",         "io_uring_setup", "io_uring_enter", "io_uring_register",
-    "userfaultfd",    "memfd_secret",   "vm86",           "vm86old",
-    "uselib",         "ustat",          "sysfs",          "_sysctl",
-    "nfsservctl",     "create_module",  "query_module",   "get_kernel_syms",
-    "lookup_dcookie",
+    "clone3",      "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "userfaultfd", "memfd_secret",   "vm86",           "vm86old",
+    "uselib",      "ustat",          "sysfs",          "_sysctl",
+    "nfsservctl",  "create_module",  "query_module",   "get_kernel_syms",
+    "openat2",     "lookup_dcookie", "io_setup",       "io_destroy",
+    "io_submit",   "io_cancel",      "io_getevents",   "io_pgetevents",
 };
 
 // What needs a privilege that a function never has, or shows what is outside of it: should the kernel err in its own
@@ -57,6 +65,9 @@ constexpr std::array kForbidden = {
     "ioperm",
     "migrate_pages",
     "move_pages",
+    // The kernel charges the memory of these policies to no control group.
+    "mbind",
+    "set_mempolicy_home_node",
     // keys
     "keyctl",
     "add_key",
@@ -99,10 +110,14 @@ constexpr std::array kForbidden = {
     "vhangup",
 };
 
-// Neither in namespaces of their own nor used by programs, and a source of the kernel's faults.
-constexpr std::array<std::uint64_t, 3> kInternetProtocolsWithout = {33 /* DCCP */, 115 /* L2TP */, 132 /* SCTP */};
-constexpr std::uint64_t kInternetProtocolLast = 262;  // IPPROTO_MPTCP
-constexpr std::uint64_t kNetlinkRoute = 0;            // what getifaddrs(3) asks
+#if defined(__x86_64__)
+constexpr std::uint32_t kNativeArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr std::uint32_t kNativeArchitecture = AUDIT_ARCH_AARCH64;
+#endif
+
+constexpr std::uint32_t kNetlinkRoute = 0;  // what getifaddrs(3) asks
+constexpr std::uint32_t kSocketTypeMask = 0xf;
 
 constexpr std::array<std::uint64_t, 8> kNamespaceFlags = {
     CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWTIME,
@@ -140,32 +155,74 @@ class Rules {
   int error_ = 0;
 };
 
-// Comparisons are of 64 bits where the kernel looks at 32: `above` also holds what has any higher bit set.
 scmp_arg_cmp compare(unsigned argument, scmp_compare how, std::uint64_t first, std::uint64_t second = 0) {
   return {.arg = argument, .op = how, .datum_a = first, .datum_b = second};
 }
-scmp_arg_cmp is(unsigned argument, std::uint64_t value) { return compare(argument, SCMP_CMP_EQ, value); }
 scmp_arg_cmp is_not(unsigned argument, std::uint64_t value) { return compare(argument, SCMP_CMP_NE, value); }
-scmp_arg_cmp above(unsigned argument, std::uint64_t value) { return compare(argument, SCMP_CMP_GT, value); }
 scmp_arg_cmp has(unsigned argument, std::uint64_t mask, std::uint64_t value) {
   return compare(argument, SCMP_CMP_MASKED_EQ, mask, value);
 }
 
-// AF_UNIX, AF_INET, AF_INET6 and NETLINK_ROUTE only. AF_VSOCK, for one, is in no namespace.
-void restrict_sockets(Rules& rules) {
-  for (std::uint64_t family = 0; family < AF_NETLINK; ++family) {
-    if (family == AF_UNIX || family == AF_INET || family == AF_INET6) continue;
-    rules.refuse(EAFNOSUPPORT, "socket", {is(0, family)});
+// Memory of options that the kernel charges to no control group, or of which the whole host has one stock. Numbers that a
+// header of this machine may lack: <linux/in6.h>, <linux/tcp.h> and <sys/socket.h> do not go together.
+struct SocketOption {
+  int level;
+  int name;
+  int error;
+};
+constexpr std::array kSocketOptionsWithout = {
+    // programs for the kernel's interpreter; what they are translated to is taken from a stock of the whole host
+    SocketOption{SOL_SOCKET, 26 /* SO_ATTACH_FILTER */, EPERM},
+    SocketOption{SOL_SOCKET, 50 /* SO_ATTACH_BPF */, EPERM},
+    SocketOption{SOL_SOCKET, 51 /* SO_ATTACH_REUSEPORT_CBPF */, EPERM},
+    SocketOption{SOL_SOCKET, 52 /* SO_ATTACH_REUSEPORT_EBPF */, EPERM},
+    // keys for signed segments, and protocols above TCP
+    SocketOption{IPPROTO_TCP, 14 /* TCP_MD5SIG */, ENOPROTOOPT},
+    SocketOption{IPPROTO_TCP, 31 /* TCP_ULP */, ENOPROTOOPT},
+    SocketOption{IPPROTO_TCP, 32 /* TCP_MD5SIG_EXT */, ENOPROTOOPT},
+    SocketOption{IPPROTO_TCP, 38 /* TCP_AO_ADD_KEY */, ENOPROTOOPT},
+    // groups of IPv6, without a bound for each socket; of IPv4 a socket has 20
+    SocketOption{IPPROTO_IPV6, 20 /* IPV6_JOIN_GROUP */, ENODEV},
+    SocketOption{IPPROTO_IPV6, 27 /* IPV6_JOIN_ANYCAST */, ENODEV},
+    SocketOption{IPPROTO_IPV6, 42 /* MCAST_JOIN_GROUP */, ENODEV},
+    SocketOption{IPPROTO_IPV6, 46 /* MCAST_JOIN_SOURCE_GROUP */, ENODEV},
+    SocketOption{IPPROTO_IPV6, 48 /* MCAST_MSFILTER */, ENODEV},
+    // labels, of which the whole host has 4,096
+    SocketOption{IPPROTO_IPV6, 32 /* IPV6_FLOWLABEL_MGR */, ENOPROTOOPT},
+};
+
+void restrict_socket_options(Rules& rules) {
+  for (const SocketOption& option : kSocketOptionsWithout) {
+    rules.refuse(option.error, "setsockopt",
+                 {has(1, UINT32_MAX, static_cast<std::uint64_t>(option.level)),
+                  has(2, UINT32_MAX, static_cast<std::uint64_t>(option.name))});
   }
-  rules.refuse(EAFNOSUPPORT, "socket", {above(0, AF_NETLINK)});
   rules.refuse(EAFNOSUPPORT, "socketpair", {is_not(0, AF_UNIX)});
-  rules.refuse(EPROTONOSUPPORT, "socket", {is(0, AF_NETLINK), is_not(2, kNetlinkRoute)});
-  for (const std::uint64_t family : {std::uint64_t{AF_INET}, std::uint64_t{AF_INET6}}) {
-    rules.refuse(EPROTONOSUPPORT, "socket", {is(0, family), above(2, kInternetProtocolLast)});
-    for (const std::uint64_t protocol : kInternetProtocolsWithout) {
-      rules.refuse(EPROTONOSUPPORT, "socket", {is(0, family), is(2, protocol)});
-    }
-  }
+}
+
+// The pages that an administrator keeps for others are outside of every memory limit. The errors are those of a kernel that
+// has none, with which every program that asks for them goes on.
+void restrict_huge_pages(Rules& rules) {
+  rules.refuse(ENOMEM, "mmap", {has(3, MAP_HUGETLB, MAP_HUGETLB)});
+  rules.refuse(EINVAL, "memfd_create", {has(1, MFD_HUGETLB, MFD_HUGETLB)});
+  rules.refuse(ENOMEM, "shmget", {has(2, SHM_HUGETLB, SHM_HUGETLB)});
+}
+
+void restrict_files(Rules& rules) {
+  // Direct access makes workers of the kernel do the work of /tmp's disk, whose time is counted for nobody.
+  constexpr std::uint64_t kDirect = O_DIRECT;
+  rules.refuse(EINVAL, "open", {has(1, kDirect, kDirect)});
+  rules.refuse(EINVAL, "openat", {has(2, kDirect, kDirect)});
+  rules.refuse(EINVAL, "fcntl", {has(1, UINT32_MAX, F_SETFL), has(2, kDirect, kDirect)});
+  // The predecessor of inotify, without its bounds.
+  rules.refuse(EINVAL, "fcntl", {has(1, UINT32_MAX, F_NOTIFY)});
+}
+
+// Machine code of filters is taken from a stock of the whole host (net.core.bpf_jit_limit), without which no other
+// environment could enter its own filter. The error is that of a kernel without filters.
+void restrict_filters(Rules& rules) {
+  rules.refuse(EINVAL, "seccomp", {has(0, UINT32_MAX, SECCOMP_SET_MODE_FILTER)});
+  rules.refuse(EINVAL, "prctl", {has(0, UINT32_MAX, PR_SET_SECCOMP), has(1, UINT32_MAX, SECCOMP_MODE_FILTER)});
 }
 
 void restrict_namespaces(Rules& rules) {
@@ -206,6 +263,61 @@ std::uint32_t first_unknown() {
   return static_cast<std::uint32_t>(last) + 1;
 }
 
+// AF_UNIX, AF_INET, AF_INET6 and NETLINK_ROUTE only: AF_VSOCK, for one, is in no namespace. Of the internet's protocols those
+// that programs use; the others are a source of the kernel's faults, and the attempt alone makes a host load modules. Written
+// by hand, since the library has no rule for all numbers but some. The kernel looks at 32 bits of each argument, as here.
+void refuse_sockets(std::vector<sock_filter>& program) {
+  const auto load = [&](unsigned argument) {
+    const auto low = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + argument * sizeof(std::uint64_t));
+    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low));
+  };
+  std::vector<std::size_t> to_end;  // jumps that skip the rest
+  const auto jump_if = [&](std::uint32_t value, std::uint8_t yes, std::uint8_t no) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no));
+  };
+  const auto refuse = [&](std::uint32_t error) {
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error));
+  };
+  const auto end = [&] {
+    to_end.push_back(program.size());
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JA, 0, 0, 0));
+  };
+  const auto skip_to_end_unless = [&](std::uint32_t value) {
+    jump_if(value, 1, 0);
+    end();
+  };
+
+  program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)));
+  skip_to_end_unless(kNativeArchitecture);
+  program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+  skip_to_end_unless(SYS_socket);
+  load(0);
+  jump_if(AF_UNIX, 0, 1);
+  end();
+  jump_if(AF_NETLINK, 0, 4);
+  load(2);
+  jump_if(kNetlinkRoute, 0, 1);
+  end();
+  refuse(EPROTONOSUPPORT);
+  jump_if(AF_INET, 2, 0);
+  jump_if(AF_INET6, 1, 0);
+  refuse(EAFNOSUPPORT);
+  load(2);
+  constexpr std::array<std::uint32_t, 7> kProtocols = {
+      0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDPLITE, 262 /* MPTCP */};
+  for (std::size_t i = 0; i < kProtocols.size(); ++i) {
+    jump_if(kProtocols[i], static_cast<std::uint8_t>(kProtocols.size() - i), 0);
+  }
+  refuse(EPROTONOSUPPORT);
+  load(1);
+  program.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSocketTypeMask));
+  jump_if(SOCK_STREAM, 3, 0);
+  jump_if(SOCK_DGRAM, 2, 0);
+  jump_if(SOCK_RAW, 1, 0);  // for which the kernel wants a capability
+  refuse(ESOCKTNOSUPPORT);
+  for (const std::size_t jump : to_end) program[jump].k = static_cast<std::uint32_t>(program.size() - jump - 1);
+}
+
 Result<SystemCallFilter> to_instructions(scmp_filter_ctx context) {
   const Fd file(::memfd_create("filter", MFD_CLOEXEC));
   if (!file) return failure(Error::from_errno("memfd_create"));
@@ -233,7 +345,10 @@ Result<SystemCallFilter> compile_system_call_filter() {
   Rules rules(context.get());
   for (const char* name : kAbsent) rules.refuse(ENOSYS, name);
   for (const char* name : kForbidden) rules.refuse(EPERM, name);
-  restrict_sockets(rules);
+  restrict_socket_options(rules);
+  restrict_huge_pages(rules);
+  restrict_files(rules);
+  restrict_filters(rules);
   restrict_namespaces(rules);
   restrict_terminals(rules);
   leave_init_alone(rules);
@@ -241,11 +356,12 @@ Result<SystemCallFilter> compile_system_call_filter() {
   if (error != 0) return failure(Error::from_errno("system call filter", -error));
   auto filter = to_instructions(context.get());
   if (!filter) return filter;
-  const std::array beginning = {
-      sock_filter(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))),
-      sock_filter(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first_unknown(), 0, 1)),
-      sock_filter(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)),
+  std::vector<sock_filter> beginning = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first_unknown(), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
   };
+  refuse_sockets(beginning);
   filter->insert(filter->begin(), beginning.begin(), beginning.end());
   return filter;
 }

@@ -295,6 +295,56 @@ class Shares(AttackTest):
         self.assertIn("Duration: 2000.00 ms", answer.log)
 
 
+class Commons(AttackTest):
+    """What the whole host has in common, and memory that the kernel charges to nobody."""
+
+    def test_huge_pages_are_not_to_be_had(self):
+        self.assertLessEqual(set(self.attack("huge_pages").values()), {"ENOMEM", "EINVAL", "EPERM", "ENOSYS"})
+
+    def test_contexts_of_asynchronous_io_are_not_to_be_had(self):
+        self.assertEqual(self.attack("asynchronous_contexts", limit=10), 0)
+
+    def test_options_of_sockets_that_take_memory_of_the_host_are_refused(self):
+        for name, said in self.attack("socket_memory").items():
+            self.assertIn(said, ("EPERM", "ENOPROTOOPT", "ENODEV"), name)
+
+    def test_buffers_of_sockets_are_bounded(self):
+        for kind, arguments in (("tcp_buffers", {"connections": 200, "mebibytes": 300}),
+                                ("udp_buffers", {"sockets": 200, "mebibytes": 300})):
+            self.deploy_attacker(kind.replace("_", "-"), MemorySize=128, Timeout=60)
+            answer = self.attack_to_death(kind, kind.replace("_", "-"), **arguments)
+            if answer.error is None:  # else it was ended for its memory
+                self.assertLess(answer.json, 150, kind)
+
+    def test_filters_of_a_function_do_not_take_the_hosts_stock(self):
+        for name, said in self.attack("filters").items():
+            self.assertEqual(said, "(-1, 'EINVAL')", name)
+
+    def test_policies_of_memory_are_refused(self):
+        self.assertIn(self.attack("policies"), ("EPERM", "ENOSYS"))
+
+    def test_protocols_that_nobody_uses_are_refused(self):
+        self.assertEqual(self.attack("unusual_protocols"), [])
+
+    def test_direct_access_to_the_disk_is_refused(self):
+        self.assertLessEqual(set(self.attack("direct_access").values()), {"EINVAL", "ENOSYS"})
+
+    def test_dnotify_does_not_exist(self):
+        self.assertEqual(self.attack("dnotify"), "EINVAL")
+
+    def test_what_programs_need_is_let_through(self):
+        self.assertEqual(self.attack("what_is_needed"), [])
+
+    def test_what_proc_tells_of_the_machine_is_empty(self):
+        names = ["buddyinfo", "cgroups", "cmdline", "config.gz", "diskstats", "interrupts", "iomem", "ioports", "kallsyms",
+                 "key-users", "keys", "mdstat", "modules", "pagetypeinfo", "partitions", "schedstat", "softirqs", "swaps",
+                 "timer_list", "zoneinfo", "pressure/cpu", "pressure/memory", "pressure/io", "bus/pci/devices", "slabinfo"]
+        self.assertEqual(self.attack("tells", names=names), [])
+        needed = ["cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems", "self/status",
+                  "sys/kernel/osrelease", "sys/vm/overcommit_memory", "net/dev"]
+        self.assertEqual(self.attack("tells", names=needed), needed)
+
+
 class Packages(AttackTest):
     def create(self, name, zip_bytes):
         return dict(call=self.client.create_function, FunctionName=name, Runtime="provided.al2023", Handler="x",

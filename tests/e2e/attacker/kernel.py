@@ -19,7 +19,8 @@ NUMBERS = {
     "unshare": 272, "perf_event_open": 298, "fanotify_init": 300, "name_to_handle_at": 303, "open_by_handle_at": 304,
     "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313,
     "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "clone": 56, "mknod": 133, "setuid": 105, "setgid": 106,
-    "setgroups": 116, "prctl": 157, "ioprio_set": 251,
+    "setgroups": 116, "prctl": 157, "ioprio_set": 251, "mmap": 9, "io_setup": 206, "mbind": 237, "shmget": 29, "seccomp": 317,
+    "memfd_create": 319,
 } if X86 else {
     "ptrace": 117, "syslog": 116, "personality": 92, "pivot_root": 41, "adjtimex": 171, "chroot": 51, "acct": 89,
     "settimeofday": 170, "mount": 40, "umount2": 39, "swapon": 224, "swapoff": 225, "reboot": 142,
@@ -28,10 +29,10 @@ NUMBERS = {
     "perf_event_open": 241, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265, "setns": 268,
     "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "kexec_file_load": 294,
     "bpf": 280, "userfaultfd": 282, "clone": 220, "setuid": 146, "setgid": 144, "setgroups": 159, "prctl": 167,
-    "ioprio_set": 30,
+    "ioprio_set": 30, "mmap": 222, "io_setup": 0, "mbind": 235, "shmget": 194, "seccomp": 277, "memfd_create": 279,
 }
 NUMBERS.update({"io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fspick": 433,
-                "pidfd_open": 434, "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442})
+                "pidfd_open": 434, "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442, "openat2": 437})
 
 
 def call(name, *arguments):
