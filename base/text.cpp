@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/system.h"
+#include "base/utf8.h"
 
 namespace ogni {
 
@@ -77,39 +78,28 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 bool is_utf8(std::string_view bytes) {
-  size_t i = 0;
-  const auto byte = [&](size_t at) { return static_cast<unsigned char>(bytes[at]); };
-  while (i < bytes.size()) {
-    const unsigned char lead = byte(i);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || i + length > bytes.size()) return false;
-    std::uint32_t code = lead & (0xffU >> (length + 1));
-    for (size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-      code = (code << 6) | (byte(i + k) & 0x3fU);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
-    i += length;
+  while (!bytes.empty()) {
+    const std::size_t length = utf8_character(bytes);
+    if (length == 0) return false;
+    bytes.remove_prefix(length);
   }
   return true;
 }
 
 std::string printable(std::string_view text, size_t bytes_max) {
   std::string safe;
-  for (const char c : text.substr(0, bytes_max)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+  std::string_view rest = utf8_prefix(text, bytes_max);
+  while (!rest.empty()) {
+    const std::size_t length = utf8_character(rest);
+    const auto byte = static_cast<unsigned char>(rest.front());
+    if (length == 0 || byte < 0x20 || byte == 0x7f) {
       safe += "\\x";
       safe += kHexDigits[byte >> 4];
       safe += kHexDigits[byte & 15];
     } else {
-      safe += c;
+      safe += rest.substr(0, length);
     }
+    rest.remove_prefix(length == 0 ? 1 : length);
   }
   if (text.size() > bytes_max) safe += "…";
   return safe;

@@ -39,6 +39,8 @@ TEST(Text, TellsUtf8FromOtherBytes) {
 TEST(Text, MakesControlCharactersVisible) {
   EXPECT_EQ(printable("a\nb\x1b"), "a\\x0ab\\x1b");
   EXPECT_EQ(printable("abcdef", 3), "abc…");
+  EXPECT_EQ(printable("\xff\xc3\xa9\xc3"), "\\xff\xc3\xa9\\xc3");
+  EXPECT_EQ(printable("a\xc3\xa9", 2), "a…");
 }
 
 }  // namespace

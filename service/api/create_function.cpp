@@ -75,16 +75,12 @@ asio::awaitable<Api::Answer> Api::create_function(http::Request& request) {
   const auto existing = co_await parts_.functions.find(target->name);
   if (existing) co_return refuse(exists_already(target->name));
 
-  json::object code = std::move(body->at("Code").get_object());
-  auto stored = co_await store_code(std::move(code));
+  auto stored = co_await store_code(take_object(*body, "Code"));
   if (!stored) co_return refuse(std::move(stored.error()));
 
   Draft draft{.name = target->name, .settings = {}, .code = std::move(*stored), .tags = {}, .request = {}};
   apply_settings(*body, draft.settings);
-  if (const json::value* tags = find_member(*body, "Tags")) {
-    for (const auto& tag : tags->get_object())
-      draft.tags[std::string(tag.key())] = std::string(tag.value().get_string());
-  }
+  merge_tags(*body, draft.tags);
   draft.request = std::move(*body);
 
   auto refused = std::make_shared<std::optional<ApiError>>();

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "protocol/limits.h"
 
 namespace ogni::service {
@@ -83,7 +84,7 @@ http::Response to_response(const ApiError& error, std::string_view request_id) {
   if (row.body == Body::kTypeAndLower || row.body == Body::kTypeAndUpper) {
     body["Type"] = row.status < 500 ? "User" : "Server";
   }
-  body[row.body == Body::kTypeAndUpper || row.body == Body::kUpperOnly ? "Message" : "message"] = error.message;
+  body[row.body == Body::kTypeAndUpper || row.body == Body::kUpperOnly ? "Message" : "message"] = to_utf8(error.message);
   http::Response response(row.status, "application/json", boost::json::serialize(body));
   response.add_header("x-amzn-RequestId", request_id);
   response.add_header("x-amzn-ErrorType", row.name);

@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 
 #include "base/digest.h"
+#include "service/api/members.h"
 
 namespace ogni::service {
 namespace {
@@ -61,12 +62,13 @@ void add_state(json::object& out, const catalogue::Function& function) {
 void add_inert(json::object& out, const catalogue::Function& function) {
   boost::system::error_code error;
   json::value stored = json::parse(function.settings.inert_json, error);
-  json::object members = !error && stored.is_object() ? std::move(stored.get_object()) : json::object();
+  json::object* kept = error ? nullptr : stored.if_object();
+  json::object members = kept == nullptr ? json::object() : std::move(*kept);
   if (!members.contains("SnapStart")) members["SnapStart"] = {{"ApplyOn", "None"}, {"OptimizationStatus", "Off"}};
-  json::object& logging = members["LoggingConfig"].is_object() ? members["LoggingConfig"].get_object()
-                                                               : members["LoggingConfig"].emplace_object();
+  json::object logging = take_object(members, "LoggingConfig");
   if (!logging.contains("LogFormat")) logging["LogFormat"] = "Text";
   if (!logging.contains("LogGroup")) logging["LogGroup"] = "/aws/lambda/" + function.name;
+  members["LoggingConfig"] = std::move(logging);
   for (auto& member : members) out[member.key()] = std::move(member.value());
 }
 

@@ -41,19 +41,7 @@ constexpr std::array<std::string_view, 18> kReservedVariables{"_HANDLER",
 constexpr std::array<std::string_view, 5> kNotBuilt{"PublishTo", "TenancyConfig", "CapacityProviderConfig",
                                                     "DurableConfig", "SourceKMSKeyArn"};
 
-const json::object* object_member(const json::object& object, std::string_view name) {
-  const json::value* found = find_member(object, name);
-  return found == nullptr ? nullptr : found->if_object();
-}
-
-std::string text(const json::value& value) {
-  const json::string& string = value.get_string();
-  return {string.data(), string.size()};
-}
-
-int integer(const json::value& value) {
-  return static_cast<int>(value.is_double() ? value.get_double() : static_cast<double>(value.get_int64()));
-}
+std::string text(const json::value& value) { return std::string(text_of(value)); }
 
 ApiResult<void> check_environment(const json::object& request) {
   const json::object* environment = object_member(request, "Environment");
@@ -92,25 +80,25 @@ void keep_vpc(const json::object& request, json::object& inert) {
   const json::object* vpc = object_member(request, "VpcConfig");
   if (vpc == nullptr) return;
   const auto list = [vpc](std::string_view name) {
-    const json::value* found = find_member(*vpc, name);
-    return found == nullptr ? json::array() : found->get_array();
+    const json::array* found = list_member(*vpc, name);
+    return found == nullptr ? json::array() : *found;
   };
-  const json::value* dual = find_member(*vpc, "Ipv6AllowedForDualStack");
-  json::object kept{{"SubnetIds", list("SubnetIds")},
-                    {"SecurityGroupIds", list("SecurityGroupIds")},
-                    {"VpcId", ""},
-                    {"Ipv6AllowedForDualStack", dual != nullptr && dual->get_bool()}};
-  if (kept["SubnetIds"].get_array().empty() && kept["SecurityGroupIds"].get_array().empty()) {
+  json::array subnets = list("SubnetIds");
+  json::array groups = list("SecurityGroupIds");
+  if (subnets.empty() && groups.empty()) {
     inert.erase("VpcConfig");
-  } else {
-    inert["VpcConfig"] = std::move(kept);
+    return;
   }
+  inert["VpcConfig"] = {{"SubnetIds", std::move(subnets)},
+                        {"SecurityGroupIds", std::move(groups)},
+                        {"VpcId", ""},
+                        {"Ipv6AllowedForDualStack", flag_member(*vpc, "Ipv6AllowedForDualStack")}};
 }
 
 void keep_logging(const json::object& request, json::object& inert) {
   const json::object* given = object_member(request, "LoggingConfig");
   if (given == nullptr) return;
-  json::object kept = inert.contains("LoggingConfig") ? inert["LoggingConfig"].get_object() : json::object();
+  json::object kept = take_object(inert, "LoggingConfig");
   for (const std::string_view name : {"LogFormat", "ApplicationLogLevel", "SystemLogLevel", "LogGroup"}) {
     if (const json::value* value = find_member(*given, name))
       kept[json::string_view(name.data(), name.size())] = *value;
@@ -128,7 +116,8 @@ void keep_logging(const json::object& request, json::object& inert) {
 void keep_inert(const json::object& request, catalogue::FunctionSettings& settings) {
   boost::system::error_code error;
   json::value stored = json::parse(settings.inert_json, error);
-  json::object inert = !error && stored.is_object() ? std::move(stored.get_object()) : json::object();
+  json::object* before = error ? nullptr : stored.if_object();
+  json::object inert = before == nullptr ? json::object() : std::move(*before);
   keep_vpc(request, inert);
   keep_logging(request, inert);
   if (const json::object* dead = object_member(request, "DeadLetterConfig")) {
@@ -140,20 +129,22 @@ void keep_inert(const json::object& request, catalogue::FunctionSettings& settin
     }
   }
   if (const json::value* key = find_member(request, "KMSKeyArn")) {
-    if (key->get_string().empty()) {
+    if (text_of(*key).empty()) {
       inert.erase("KMSKeyArn");
     } else {
       inert["KMSKeyArn"] = *key;
     }
   }
-  if (const json::value* systems = find_member(request, "FileSystemConfigs")) {
-    if (systems->get_array().empty()) {
+  if (const json::array* systems = list_member(request, "FileSystemConfigs")) {
+    if (systems->empty()) {
       inert.erase("FileSystemConfigs");
     } else {
       json::array kept;
-      for (const json::value& system : systems->get_array()) {
-        kept.push_back({{"Arn", *find_member(system.get_object(), "Arn")},
-                        {"LocalMountPath", *find_member(system.get_object(), "LocalMountPath")}});
+      for (const json::value& system : *systems) {
+        const json::object* given = system.if_object();
+        if (given == nullptr) continue;
+        kept.push_back({{"Arn", to_json_view(string_member(*given, "Arn"))},
+                        {"LocalMountPath", to_json_view(string_member(*given, "LocalMountPath"))}});
       }
       inert["FileSystemConfigs"] = std::move(kept);
     }
@@ -181,9 +172,7 @@ void keep_inert(const json::object& request, catalogue::FunctionSettings& settin
 ApiResult<RootPointer> root_of(const json::object& request, const ApiSettings& settings,
                                std::map<std::string, std::string> tags) {
   if (settings.roots == nullptr) return RootPointer();
-  if (const json::value* given = find_member(request, "Tags"); given != nullptr) {
-    for (const auto& tag : given->get_object()) tags[std::string(tag.key())] = std::string(tag.value().get_string());
-  }
+  merge_tags(request, tags);
   auto root = settings.roots->find(tags);
   if (!root) return refuse(ErrorType::kInvalidParameterValue, root.error().message());
   return std::move(*root);
@@ -194,11 +183,12 @@ ApiResult<RootPointer> root_of(const json::object& request, const ApiSettings& s
 ApiResult<void> check_request(const json::object& request, const ApiSettings& settings,
                               const std::map<std::string, std::string>& tags) {
   for (const std::string_view name : kNotBuilt) {
-    if (find_member(request, name) != nullptr) {
+    const json::object* code = object_member(request, "Code");
+    if (find_member(request, name) != nullptr || (code != nullptr && find_member(*code, name) != nullptr)) {
       return refuse(ErrorType::kNotImplemented, std::string(name) + " is not implemented by Ogni yet.");
     }
   }
-  if (const json::value* publish = find_member(request, "Publish"); publish != nullptr && publish->get_bool()) {
+  if (flag_member(request, "Publish")) {
     return refuse(ErrorType::kNotImplemented, "Publish (versions of functions) is not implemented by Ogni yet.");
   }
   if (const std::string_view arn = string_member(request, "CodeSigningConfigArn"); !arn.empty()) {
@@ -219,11 +209,23 @@ ApiResult<void> check_request(const json::object& request, const ApiSettings& se
   if (string_member(request, "Handler").find('\0') != std::string_view::npos) {
     return refuse(ErrorType::kInvalidParameterValue, "The handler holds a NUL character.");
   }
-  if (const json::value* given = find_member(request, "Tags");
-      given != nullptr && given->get_object().size() > limits::kTagsMax) {
+  if (const json::object* given = object_member(request, "Tags");
+      given != nullptr && given->size() > limits::kTagsMax) {
     return refuse(ErrorType::kInvalidParameterValue, "Number of tags exceeds resource tag limit.");
   }
   return check_environment(request);
+}
+
+void merge_tags(const json::object& request, std::map<std::string, std::string>& tags) {
+  const json::object* given = object_member(request, "Tags");
+  if (given == nullptr) return;
+  for (const auto& tag : *given) tags[std::string(to_view(tag.key()))] = text(tag.value());
+}
+
+std::optional<std::string> architecture_of(const json::object& request) {
+  const json::array* given = list_member(request, "Architectures");
+  if (given == nullptr || given->empty()) return {};
+  return text(given->front());
 }
 
 void apply_settings(const json::object& request, catalogue::FunctionSettings& settings) {
@@ -234,14 +236,15 @@ void apply_settings(const json::object& request, catalogue::FunctionSettings& se
   take_text("Role", settings.role);
   take_text("Handler", settings.handler);
   take_text("Description", settings.description);
-  if (const json::value* value = find_member(request, "Timeout")) settings.timeout_seconds = integer(*value);
-  if (const json::value* value = find_member(request, "MemorySize")) settings.memory_mb = integer(*value);
+  const auto take_number = [](const json::object& from, std::string_view name, int& target) {
+    if (const auto number = number_member(from, name)) target = static_cast<int>(*number);
+  };
+  take_number(request, "Timeout", settings.timeout_seconds);
+  take_number(request, "MemorySize", settings.memory_mb);
   if (const json::object* storage = object_member(request, "EphemeralStorage")) {
-    settings.ephemeral_storage_mb = integer(*find_member(*storage, "Size"));
+    take_number(*storage, "Size", settings.ephemeral_storage_mb);
   }
-  if (const json::value* value = find_member(request, "Architectures")) {
-    settings.architecture = text(value->get_array().front());
-  }
+  if (auto architecture = architecture_of(request)) settings.architecture = std::move(*architecture);
   if (const json::object* tracing = object_member(request, "TracingConfig")) {
     if (const json::value* mode = find_member(*tracing, "Mode")) settings.tracing_mode = text(*mode);
   }
@@ -258,14 +261,14 @@ void apply_settings(const json::object& request, catalogue::FunctionSettings& se
 ApiResult<std::vector<catalogue::LayerReference>> find_layers(const json::object& request, const protocol::Home& home,
                                                               catalogue::Catalogue& catalogue) {
   std::vector<catalogue::LayerReference> layers;
-  const json::value* given = find_member(request, "Layers");
+  const json::array* given = list_member(request, "Layers");
   if (given == nullptr) return layers;
-  if (given->get_array().size() > limits::kLayersMax) {
+  if (given->size() > limits::kLayersMax) {
     return refuse(ErrorType::kInvalidParameterValue,
                   "Cannot reference more than " + std::to_string(limits::kLayersMax) + " layers.");
   }
   std::vector<std::pair<std::string, std::string>> seen;  // layer, ARN
-  for (const json::value& entry : given->get_array()) {
+  for (const json::value& entry : *given) {
     std::string arn = text(entry);
     const auto name = protocol::parse_layer_name(arn);
     if (!name || !name->version) {

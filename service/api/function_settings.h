@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "catalogue/catalogue.h"
@@ -17,6 +18,12 @@ namespace ogni::service {
 // those that the function has, of which the request may bring others.
 [[nodiscard]] ApiResult<void> check_request(const boost::json::object& request, const ApiSettings& settings,
                                             const std::map<std::string, std::string>& tags = {});
+
+// Adds the tags that a validated request brings to `tags`.
+void merge_tags(const boost::json::object& request, std::map<std::string, std::string>& tags);
+
+// The architecture that a validated request asks for.
+std::optional<std::string> architecture_of(const boost::json::object& request);
 
 // Sets what a validated and checked request gives; the rest stays. Layers are not touched.
 void apply_settings(const boost::json::object& request, catalogue::FunctionSettings& settings);

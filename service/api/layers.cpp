@@ -30,8 +30,8 @@ ApiResult<long long> version_number(const std::string& text) {
 
 std::vector<std::string> texts(const json::object& object, std::string_view name) {
   std::vector<std::string> list;
-  if (const json::value* found = find_member(object, name)) {
-    for (const json::value& entry : found->get_array()) list.emplace_back(entry.get_string());
+  if (const json::array* found = list_member(object, name)) {
+    for (const json::value& entry : *found) list.emplace_back(text_of(entry));
   }
   return list;
 }
@@ -87,8 +87,7 @@ asio::awaitable<Api::Answer> Api::publish_layer_version(http::Request& request) 
   if (!layer) co_return refuse(std::move(layer.error()));
   auto body = co_await read_body(request, shapes::kPublishLayerVersion);
   if (!body) co_return refuse(std::move(body.error()));
-  json::object content = std::move(body->at("Content").get_object());
-  auto stored = co_await store_code(std::move(content));
+  auto stored = co_await store_code(take_object(*body, "Content"));
   if (!stored) co_return refuse(std::move(stored.error()));
 
   catalogue::LayerVersion draft{.layer_name = std::move(*layer),

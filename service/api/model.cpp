@@ -4,10 +4,10 @@
 #include <boost/json/serialize.hpp>
 #include <boost/regex.hpp>
 #include <charconv>
-#include <cmath>
 #include <map>
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace ogni::service {
 namespace {
@@ -35,7 +35,7 @@ std::size_t count_characters(std::string_view utf8) {
 void print(const json::value& value, std::string& out) {
   if (out.size() > kPrintedValueMax) return;
   if (const auto* text = value.if_string()) {
-    out.append(text->data(), std::min(text->size(), kPrintedValueMax));
+    out += utf8_prefix({text->data(), text->size()}, kPrintedValueMax);
   } else if (const auto* list = value.if_array()) {
     out += '[';
     for (std::size_t i = 0; i < list->size() && out.size() < kPrintedValueMax; ++i) {
@@ -137,7 +137,7 @@ std::string_view kind_of(const json::value& value) {
     case json::kind::null:
       return "NULL_VALUE";
     case json::kind::bool_:
-      return value.get_bool() ? "TRUE_VALUE" : "FALSE_VALUE";
+      return is_true(value) ? "TRUE_VALUE" : "FALSE_VALUE";
     case json::kind::int64:
     case json::kind::uint64:
       return "NUMBER_VALUE";
@@ -208,19 +208,12 @@ class Validator {
   }
 
   void integer(const json::value& value, const Shape& shape, const std::string& path) {
-    std::int64_t number = 0;
-    if (value.is_int64()) {
-      number = value.get_int64();
-    } else if (value.is_double() && std::abs(value.get_double()) < 2e9 &&
-               value.get_double() == std::trunc(value.get_double())) {
-      number = static_cast<std::int64_t>(value.get_double());
-    } else {
-      return wrong_type(value, "an Integer");
-    }
-    if (number > shape.max) {
+    const std::optional<std::int64_t> number = whole_number(value);
+    if (!number) return wrong_type(value, "an Integer");
+    if (*number > shape.max) {
       violate(value, path, "Member must have value less than or equal to " + std::to_string(shape.max));
     }
-    if (number < shape.min) {
+    if (*number < shape.min) {
       violate(value, path, "Member must have value greater than or equal to " + std::to_string(shape.min));
     }
   }
@@ -289,6 +282,17 @@ class Validator {
   std::string type_error_;
 };
 
+// A value of another kind than its shape's stays as it is, for validate() to refuse.
+void keep_known(json::value& value, const Shape& shape) {
+  if (shape.kind == Kind::kStructure) {
+    if (json::object* object = value.if_object()) keep_known_members(*object, shape);
+  } else if (shape.kind == Kind::kList && shape.element->kind == Kind::kStructure) {
+    json::array* entries = value.if_array();
+    if (entries == nullptr) return;
+    for (json::value& entry : *entries) keep_known(entry, *shape.element);
+  }
+}
+
 }  // namespace
 
 ApiResult<json::object> parse_body(std::string_view body) {
@@ -298,8 +302,28 @@ ApiResult<json::object> parse_body(std::string_view body) {
   if (error) {
     return refuse(ErrorType::kInvalidRequestContent, "Could not parse request body into json: " + error.message());
   }
-  if (!value.is_object()) return refuse(ErrorType::kSerialization, "Unexpected token: the body must be a JSON object.");
-  return std::move(value.get_object());
+  json::object* object = value.if_object();
+  if (object == nullptr) return refuse(ErrorType::kSerialization, "Unexpected token: the body must be a JSON object.");
+  return std::move(*object);
+}
+
+void keep_known_members(json::object& object, const Shape& structure) {
+  json::object known;
+  for (const Member& member : structure.members) {
+    json::value* found = object.if_contains(to_json_view(member.name));
+    if (found == nullptr || found->is_null()) continue;
+    keep_known(*found, *member.shape);
+    known.emplace(to_json_view(member.name), std::move(*found));
+  }
+  object = std::move(known);
+}
+
+ApiResult<json::object> parse_request(std::string_view body, const Shape& structure) {
+  ApiResult<json::object> parsed = parse_body(body);
+  if (!parsed) return parsed;
+  keep_known_members(*parsed, structure);
+  if (auto checked = validate(*parsed, structure); !checked) return refuse(std::move(checked.error()));
+  return parsed;
 }
 
 ApiResult<void> validate(const json::object& object, const Shape& structure) {
@@ -324,17 +348,6 @@ ApiResult<std::int64_t> validate_number(std::string_view text, const Shape& shap
   validator.value(json::value(number), shape, std::string(member));
   if (auto checked = validator.result(); !checked) return refuse(std::move(checked.error()));
   return number;
-}
-
-const json::value* find_member(const json::object& object, std::string_view name) {
-  const json::value* found = object.if_contains(json::string_view(name.data(), name.size()));
-  return found == nullptr || found->is_null() ? nullptr : found;
-}
-
-std::string_view string_member(const json::object& object, std::string_view name) {
-  const json::value* found = find_member(object, name);
-  const json::string* text = found == nullptr ? nullptr : found->if_string();
-  return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
 }
 
 }  // namespace ogni::service

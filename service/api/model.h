@@ -1,5 +1,5 @@
 // Checks JSON against shapes of the API model: types, lengths, patterns, enumerations, required members, with AWS's
-// words for what is off. Members that a shape does not know are ignored, as AWS does.
+// words for what is off. AWS ignores members that a shape does not name; keep_known_members() drops them.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "service/api/errors.h"
+#include "service/api/members.h"
 
 namespace ogni::service {
 
@@ -40,6 +41,11 @@ struct Shape {
 // The body of a request. An empty body is an empty object. Errors: kInvalidRequestContent for what is not JSON or nests
 // deeper than 32 levels; kSerialization for JSON that is not an object.
 [[nodiscard]] ApiResult<boost::json::object> parse_body(std::string_view body);
+// Drops every member that the structure does not name, at every level, and those that are null: what follows sees only
+// members that validate() has checked.
+void keep_known_members(boost::json::object& object, const Shape& structure);
+// A whole request: parse_body(), keep_known_members(), validate().
+[[nodiscard]] ApiResult<boost::json::object> parse_request(std::string_view body, const Shape& structure);
 // Errors: kSerialization for a wrong type, kValidation for constraints, all of them in one message.
 [[nodiscard]] ApiResult<void> validate(const boost::json::object& object, const Shape& structure);
 // One string that did not come as JSON (a label, a query parameter, a header). `member` is spelled as in messages:
@@ -48,9 +54,5 @@ struct Shape {
 // A number of a query parameter.
 [[nodiscard]] ApiResult<std::int64_t> validate_number(std::string_view text, const Shape& shape,
                                                       std::string_view member);
-
-// Members of a validated object; null counts as absent.
-const boost::json::value* find_member(const boost::json::object& object, std::string_view name);
-std::string_view string_member(const boost::json::object& object, std::string_view name);  // "" when absent
 
 }  // namespace ogni::service

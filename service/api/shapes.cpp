@@ -90,12 +90,13 @@ constexpr Shape kLogging{.kind = Kind::kStructure, .members = kLoggingMembers};
 
 constexpr Shape kBucket{.min = 3, .max = 63, .pattern = R"(^[0-9A-Za-z\.\-_]*(?<!\.)$)"};
 constexpr Shape kObjectKey = text_up_to(1024, 1);
-constexpr Member kCodeMembers[] = {{"ZipFile", &kBlob},
-                                   {"S3Bucket", &kBucket},
-                                   {"S3Key", &kObjectKey},
-                                   {"S3ObjectVersion", &kObjectKey},
-                                   {"ImageUri", &kText}};
+constexpr Member kCodeMembers[] = {{"ZipFile", &kBlob},    {"S3Bucket", &kBucket},
+                                   {"S3Key", &kObjectKey}, {"S3ObjectVersion", &kObjectKey},
+                                   {"ImageUri", &kText},   {"SourceKMSKeyArn", &kArnOrNothing}};
 constexpr Shape kCode{.kind = Kind::kStructure, .members = kCodeMembers};
+constexpr Member kLayerContentMembers[] = {
+    {"ZipFile", &kBlob}, {"S3Bucket", &kBucket}, {"S3Key", &kObjectKey}, {"S3ObjectVersion", &kObjectKey}};
+constexpr Shape kLayerContent{.kind = Kind::kStructure, .members = kLayerContentMembers};
 constexpr Shape kTagText{.kind = Kind::kString};
 constexpr Shape kTags{.kind = Kind::kMap, .element = &kTagText, .key = &kTagText};
 
@@ -103,7 +104,12 @@ constexpr const char* kFunctionNamePattern =
     R"((arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?)";
 constexpr Shape kName{.min = 1, .max = 140, .pattern = kFunctionNamePattern};
 
-// Runtime is not here: its messages are special, and runtimes.h has them.
+// What is not built: check_request() refuses a request that has one of these members.
+constexpr std::string_view kPublishTargets[] = {"LATEST_PUBLISHED"};
+constexpr Shape kPublishTo{.values = kPublishTargets};
+constexpr Shape kNotBuilt{.kind = Kind::kStructure};
+
+// Runtime is any text here: its messages are special, and runtimes.h has them.
 constexpr Member kCreateFunctionMembers[] = {
     {"FunctionName", &kName, kRequired},
     {"Runtime", &kText},
@@ -129,6 +135,10 @@ constexpr Member kCreateFunctionMembers[] = {
     {"EphemeralStorage", &kStorage},
     {"SnapStart", &kSnapStart},
     {"LoggingConfig", &kLogging},
+    {"PublishTo", &kPublishTo},
+    {"TenancyConfig", &kNotBuilt},
+    {"CapacityProviderConfig", &kNotBuilt},
+    {"DurableConfig", &kNotBuilt},
 };
 
 constexpr Member kUpdateConfigurationMembers[] = {
@@ -150,6 +160,8 @@ constexpr Member kUpdateConfigurationMembers[] = {
     {"EphemeralStorage", &kStorage},
     {"SnapStart", &kSnapStart},
     {"LoggingConfig", &kLogging},
+    {"CapacityProviderConfig", &kNotBuilt},
+    {"DurableConfig", &kNotBuilt},
 };
 
 constexpr Member kUpdateCodeMembers[] = {
@@ -162,6 +174,8 @@ constexpr Member kUpdateCodeMembers[] = {
     {"DryRun", &kFlag},
     {"RevisionId", &kText},
     {"Architectures", &kArchitectures},
+    {"PublishTo", &kPublishTo},
+    {"SourceKMSKeyArn", &kArnOrNothing},
 };
 
 constexpr Shape kRuntimeName{.values = kRuntimes};
@@ -171,7 +185,7 @@ constexpr Shape kCompatibleArchitectures{.kind = Kind::kList, .min = 0, .max = 2
 constexpr Shape kLicense = text_up_to(limits::kLicenseInfoCharsMax);
 constexpr Member kPublishLayerMembers[] = {
     {"Description", &kDescription},
-    {"Content", &kCode, kRequired},
+    {"Content", &kLayerContent, kRequired},
     {"CompatibleRuntimes", &kCompatibleRuntimes},
     {"CompatibleArchitectures", &kCompatibleArchitectures},
     {"LicenseInfo", &kLicense},

@@ -18,13 +18,6 @@ namespace limits = protocol::limits;
 // A body that the reactor parses by itself: a few hundred microseconds at most.
 constexpr std::size_t kSmallBodyBytes = 64 * 1024;
 
-ApiResult<json::object> parse_and_check(const std::string& body, const Shape& shape) {
-  ApiResult<json::object> parsed = parse_body(body);
-  if (!parsed) return parsed;
-  if (auto checked = validate(*parsed, shape); !checked) return refuse(std::move(checked.error()));
-  return parsed;
-}
-
 ApiError no_source(const json::object& code) {
   if (find_member(code, "S3Bucket") != nullptr || find_member(code, "S3Key") != nullptr) {
     return {.type = ErrorType::kInvalidParameterValue,
@@ -67,11 +60,11 @@ ApiResult<catalogue::CodeReference> unpack(catalogue::CodeStore& store, std::str
 }  // namespace
 
 asio::awaitable<ApiResult<json::object>> Api::read_body(http::Request& request, const Shape& shape) {
-  if (request.body.size() <= kSmallBodyBytes) co_return parse_and_check(request.body, shape);
+  if (request.body.size() <= kSmallBodyBytes) co_return parse_request(request.body, shape);
   // The outer Result is the queue's, the inner one the request's.
   auto parsed =
       co_await parts_.workers.on_pool([body = std::move(request.body), &shape]() -> Result<ApiResult<json::object>> {
-        return parse_and_check(body, shape);
+        return parse_request(body, shape);
       });
   if (!parsed) co_return refuse(internal_error(parsed.error(), "parse a request"));
   co_return std::move(*parsed);

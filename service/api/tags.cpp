@@ -3,6 +3,7 @@
 
 #include "protocol/limits.h"
 #include "service/api/api.h"
+#include "service/api/function_settings.h"
 #include "service/api/shapes.h"
 #include "service/http/url.h"
 #include "service/roots.h"
@@ -58,9 +59,7 @@ asio::awaitable<Api::Answer> Api::tag_resource(http::Request& request) {
   auto body = co_await read_body(request, shapes::kTagResource);
   if (!body) co_return refuse(std::move(body.error()));
   Tags given;
-  for (const auto& tag : body->at("Tags").get_object()) {
-    given[std::string(tag.key())] = std::string(tag.value().get_string());
-  }
+  merge_tags(*body, given);
   if (settings_.roots != nullptr && given.contains(std::string(kRootTag))) {
     if (auto root = settings_.roots->find(given); !root) {
       co_return refuse(ErrorType::kInvalidParameterValue, root.error().message());

@@ -19,11 +19,6 @@ auto stop(const Refusal& refusal, ApiError error) {
   return failure(ErrorCode::kInvalidArgument, "refused");
 }
 
-bool flag(const json::object& request, std::string_view name) {
-  const json::value* found = find_member(request, name);
-  return found != nullptr && found->get_bool();
-}
-
 ApiResult<void> check_updatable(const FunctionTarget& target, const protocol::Home& home) {
   if (target.qualifier.empty() || target.qualifier == "$LATEST") return {};
   return refuse(function_not_found(home, target));
@@ -45,12 +40,9 @@ asio::awaitable<Api::Answer> Api::update_function_code(http::Request& request) {
   const auto known = co_await find_function(*target);
   if (!known) co_return refuse(known.error());
 
-  const bool dry_run = flag(*body, "DryRun");
+  const bool dry_run = flag_member(*body, "DryRun");
   const std::string revision_id(string_member(*body, "RevisionId"));
-  std::optional<std::string> architecture;
-  if (const json::value* given = find_member(*body, "Architectures")) {
-    architecture = std::string(given->get_array().front().get_string());
-  }
+  const std::optional<std::string> architecture = architecture_of(*body);
   if (!revision_id.empty() && revision_id != known->latest->revision_id) {
     co_return refuse(commit_error(Error(ErrorCode::kPrecondition, ""), *target, "update code"));
   }

@@ -189,6 +189,9 @@ asio::awaitable<Connection::After> Connection::serve_request(RequestParser::Head
   if (admission_ == Admission::kOverLimit) {
     co_return co_await fail({.kind = Failure::Kind::kBusy, .reason = "Too many connections."}, After::kDrain);
   }
+  if (!http_1_0_ && request_.count_headers("Host") != 1) {  // RFC 9112, 3.2
+    co_return co_await fail({.kind = Failure::Kind::kMalformed, .reason = "HTTP/1.1 needs one Host header"}, refused);
+  }
   if (const auto reason = shared_->site.guard.refusal(request_)) {
     co_return co_await fail({.kind = Failure::Kind::kForbidden, .reason = *reason}, refused);
   }

@@ -8,6 +8,8 @@
 namespace ogni::http {
 namespace {
 
+constexpr std::string_view kScheme = "http://";  // the only one that this service speaks
+
 bool is_port(std::string_view text) {
   if (text.empty() || text.size() > 5) return false;
   for (const char c : text) {
@@ -57,7 +59,7 @@ bool Guard::is_own_host(std::string_view host_and_port) const {
 }
 
 std::optional<std::string_view> Guard::refusal(const Request& request) const {
-  // HTTP/1.0 knows no Host, and no browser speaks it: nothing to rebind.
+  // HTTP/1.0 knows no Host, and no browser speaks it: nothing to rebind. The connection refuses HTTP/1.1 without it.
   const std::size_t hosts = request.count_headers("Host");
   if (hosts > 1 || (hosts == 1 && !is_own_host(request.header("Host")))) {
     return "The Host header is not an address or name of this service.";
@@ -68,10 +70,8 @@ std::optional<std::string_view> Guard::refusal(const Request& request) const {
     }
   }
   if (request.count_headers("Origin") > 0) {
-    std::string_view origin = request.header("Origin");
-    const std::size_t scheme = origin.find("://");
-    if (request.count_headers("Origin") > 1 || scheme == std::string_view::npos || hosts == 0 ||
-        !equals_ignoring_case(origin.substr(scheme + 3), request.header("Host"))) {
+    const std::string own = std::string(kScheme) + std::string(request.header("Host"));
+    if (request.count_headers("Origin") > 1 || hosts == 0 || !equals_ignoring_case(request.header("Origin"), own)) {
       return "Requests from web pages of another origin are refused.";
     }
   }

@@ -36,6 +36,11 @@ TEST(Guard, RefusesRequestsOfWebPages) {
   EXPECT_FALSE(passes({{"Host", "localhost"}, {"Host", "localhost"}}));
   EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", "null"}}));
   EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", ""}}));
+  for (const char* scheme : {"https", "x", "chrome-extension", "file", "", "http://http", "http:"}) {
+    EXPECT_FALSE(passes({{"Host", "127.0.0.1:4566"}, {"Origin", std::string(scheme) + "://127.0.0.1:4566"}})) << scheme;
+  }
+  EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", "localhost:4566"}}));
+  EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", "http://localhost:4566/"}}));
   EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", "http://localhost:3000"}}));
   EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", "http://localhost:4566"}, {"Origin", "http://x"}}));
   EXPECT_FALSE(passes({{"Origin", "http://localhost:4566"}}));

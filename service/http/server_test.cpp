@@ -317,6 +317,9 @@ TEST_F(HttpServer, KeepsWebPagesOut) {
 
   EXPECT_EQ(status("Host: evil.example\r\n"), 403);
   EXPECT_EQ(status("Host: localhost:4566\r\nOrigin: https://evil.example\r\n"), 403);
+  EXPECT_EQ(status("Host: localhost:4566\r\nOrigin: x://localhost:4566\r\n"), 403);
+  EXPECT_EQ(status(""), 400);
+  EXPECT_EQ(status("Host: localhost\r\nHost: localhost\r\n"), 400);
   EXPECT_EQ(status("Host: localhost:4566\r\nSec-Fetch-Site: cross-site\r\n"), 403);
   EXPECT_EQ(status("Host: localhost:4566\r\nOrigin: http://localhost:4566\r\nSec-Fetch-Site: same-origin\r\n"), 200);
 }

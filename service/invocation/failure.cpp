@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/utf8.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 
@@ -78,7 +79,7 @@ std::string errno_words(int error) {
   return words;
 }
 
-std::string quoted(std::string_view text) { return boost::json::serialize(boost::json::string(text)); }
+std::string quoted(std::string_view text) { return boost::json::serialize(boost::json::string(to_utf8(text))); }
 
 }  // namespace
 
