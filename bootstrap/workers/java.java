@@ -44,18 +44,31 @@ import java.util.function.Function;
 final class OgniWorker {
     /** A failure that is the runtime's to name, not an exception of the handler. */
     static final class Fault extends RuntimeException {
-        final String type;
+        final String type;    // null: it has none
+        final boolean isLate;  // AWS's own runtime tells it at each call, and not when it starts
 
         Fault(String type, String message) {
-            super(message, null, false, false);
+            this(type, message, null, false);
+        }
+
+        Fault(String type, String message, Throwable cause, boolean isLate) {
+            super(message, cause, false, false);
             this.type = type;
+            this.isLate = isLate;
+        }
+
+        static Fault late(String type, String message, Throwable cause) {
+            return new Fault(type, message, cause, true);
         }
     }
+
+    private static final boolean MANAGED = variable("AWS_EXECUTION_ENV", "").startsWith("AWS_Lambda_java");
 
     private final DataInputStream requests;
     private final OutputStream replies;
     private Map<String, String> running;  // the fields of the invocation that runs
     private ResponseStream stream;        // of its response, where that streams
+    private Fault late;                   // that each call is answered with
     private Object instance;
     private Method method;
     private Type[] types;        // of its parameters
@@ -73,8 +86,12 @@ final class OgniWorker {
         try {
             worker.load(variable("_HANDLER", ""));
         } catch (Throwable error) {
-            worker.fail("init-error", error);
-            System.exit(1);
+            if (MANAGED && error instanceof Fault fault && fault.isLate) {
+                worker.late = fault;
+            } else {
+                worker.fail("init-error", error, "");
+                System.exit(1);
+            }
         }
         worker.send("ready", "", new byte[0]);
         worker.serve();
@@ -122,15 +139,26 @@ final class OgniWorker {
                 result = bytes;
                 type = "application/octet-stream";
             } else {
-                result = Json.write(answer).getBytes(StandardCharsets.UTF_8);
+                result = json(answer);
             }
         } catch (Throwable error) {
             ResponseStream streamed = finish();
             if (streamed != null) streamed.abandon();
-            fail("error", error instanceof InvocationTargetException ? error.getCause() : error);
+            if (error instanceof InvocationTargetException && error.getCause() != null) error = error.getCause();
+            // As AWS's own runtime: what the machine cannot bear ends it.
+            boolean ends = error instanceof VirtualMachineError || error instanceof java.io.IOError;
+            fail("error", error, ends ? "ends=yes\n" : "");
             return;
         }
         send("result", "content_type=" + type + "\n", result);
+    }
+
+    private static byte[] json(Object answer) {
+        try {
+            return Json.write(answer).getBytes(StandardCharsets.UTF_8);
+        } catch (Throwable error) {
+            throw new RuntimeException("An error occurred during JSON serialization of response", error);
+        }
     }
 
     /** A response that goes out piece by piece; what is written after its invocation has ended is refused. */
@@ -210,31 +238,53 @@ final class OgniWorker {
         replies.write(frame);
     }
 
-    private void fail(String kind, Throwable error) throws Exception {
-        Map<String, Object> report = describe(error);
-        String type = (String) report.get("errorType");
-        System.err.println("[ERROR] " + type + ": " + report.get("errorMessage"));
-        if (report.get("stackTrace") instanceof List<?> lines) lines.forEach(frame -> System.err.println("\tat " + frame));
+    private void fail(String kind, Throwable error, String more) throws Exception {
+        cut(error, new java.util.HashSet<>());
+        Map<String, Object> report = describe(error, 0);
+        String type = String.valueOf(report.getOrDefault("errorType", ""));
+        System.err.print(textOf(error, report));
         byte[] body = Json.write(report).getBytes(StandardCharsets.UTF_8);
-        send(kind, "type=" + type.replaceAll("[\r\n]", " ") + "\ncontent_type=application/json\n", body);
+        send(kind, "type=" + type.replaceAll("[\r\n]", " ") + "\ncontent_type=application/json\n" + more, body);
     }
 
-    private static Map<String, Object> describe(Throwable error) {
-        Map<String, Object> report = new LinkedHashMap<>();
-        report.put("errorMessage", String.valueOf(error.getMessage() == null ? error : error.getMessage()));
-        report.put("errorType", error instanceof Fault fault ? fault.type : error.getClass().getName());
-        List<String> stack = new ArrayList<>();
+    /** What is logged: message and type, and the stack trace as Java prints it. */
+    private static String textOf(Throwable error, Map<String, Object> report) {
+        Throwable traced = error instanceof Fault && error.getCause() != null ? error.getCause() : error;
+        if (!report.containsKey("errorType")) return report.get("errorMessage") + "\n";
+        StringWriter text = new StringWriter();
+        text.append(report.get("errorMessage") + ": " + report.get("errorType") + "\n");
+        if (!(traced instanceof Fault)) traced.printStackTrace(new java.io.PrintWriter(text, true));
+        return text + "\n";
+    }
+
+    /** Takes the frames of this worker away, and those by which it has called, from an error and its causes. */
+    private static void cut(Throwable error, java.util.Set<Throwable> done) {
+        if (error == null || !done.add(error)) return;
+        List<StackTraceElement> stack = new ArrayList<>();
         for (StackTraceElement frame : error.getStackTrace()) {
-            if (frame.getClassName().startsWith("OgniWorker")) {
-                if (stack.isEmpty()) continue;  // the handler has called this worker
-                break;
-            }
-            stack.add(frame.toString());
+            if (frame.getClassName().startsWith("OgniWorker")) break;
+            stack.add(frame);
         }
-        // How this worker has called; a language's own calls by reflection further in stay.
-        while (!stack.isEmpty() && stack.get(stack.size() - 1).contains(".reflect.")) stack.remove(stack.size() - 1);
-        report.put("stackTrace", stack);
-        if (error.getCause() != null && error.getCause() != error) report.put("cause", describe(error.getCause()));
+        // A language's own calls by reflection further in stay.
+        while (!stack.isEmpty() && stack.get(stack.size() - 1).toString().contains(".reflect.")) stack.remove(stack.size() - 1);
+        error.setStackTrace(stack.toArray(StackTraceElement[]::new));
+        cut(error.getCause(), done);
+        for (Throwable suppressed : error.getSuppressed()) cut(suppressed, done);
+    }
+
+    private static final int CAUSES_MAX = 100;
+
+    private static Map<String, Object> describe(Throwable error, int depth) {
+        Map<String, Object> report = new LinkedHashMap<>();
+        String message = error.getLocalizedMessage();
+        report.put("errorMessage", message == null ? error.getClass().getName() : message);
+        if (error instanceof Fault fault) {
+            if (fault.type != null) report.put("errorType", fault.type);
+            return report;
+        }
+        report.put("errorType", error.getClass().getName());
+        report.put("stackTrace", Arrays.stream(error.getStackTrace()).map(StackTraceElement::toString).toList());
+        if (error.getCause() != null && depth < CAUSES_MAX) report.put("cause", describe(error.getCause(), depth + 1));
         return report;
     }
 
@@ -272,14 +322,14 @@ final class OgniWorker {
     private void load(String name) throws Exception {
         String className = name;
         String methodName = "handleRequest";
-        int colons = name.indexOf("::");
+        int colons = name.lastIndexOf("::");
         Path root = Path.of(variable("LAMBDA_TASK_ROOT", "."));
         if (colons >= 0) {
             className = name.substring(0, colons);
             methodName = name.substring(colons + 2);
         }
         if (className.isEmpty() || methodName.isEmpty()) {
-            throw new Fault("Runtime.MalformedHandlerName", "Bad handler '" + name + "': it is no Class::method");
+            throw Fault.late(MANAGED ? null : "Runtime.MalformedHandlerName", "Invalid handler: `" + name + "'", null);
         }
         List<URL> path = new ArrayList<>(List.of(root.toUri().toURL()));
         for (Path folder : List.of(root, root.resolve("lib"), Path.of("/opt/java/lib"))) addArchives(folder, path);
@@ -291,8 +341,18 @@ final class OgniWorker {
             methodName = name.substring(dot + 1);
             type = find(className, loader, root, path);
         }
-        if (type == null) throw new Fault("java.lang.ClassNotFoundException", "Class not found: " + className);
+        if (type == null) {
+            className = colons < 0 ? name : className;
+            throw Fault.late("java.lang.ClassNotFoundException", "Class not found: " + className, null);
+        }
         Thread.currentThread().setContextClassLoader(type.getClassLoader());
+        try {
+            Class.forName(type.getName(), true, type.getClassLoader());
+        } catch (Throwable error) {
+            cut(error, new java.util.HashSet<>());
+            String message = "Error loading class " + className + (error.getMessage() == null ? "" : ": " + error.getMessage());
+            throw new Fault(error.getClass().getName(), message, error, error instanceof NoClassDefFoundError);
+        }
         method = findMethod(type, methodName);
         method.setAccessible(true);
         types = method.getGenericParameterTypes();
@@ -302,11 +362,11 @@ final class OgniWorker {
             constructor.setAccessible(true);
             try {
                 instance = constructor.newInstance();
-            } catch (InvocationTargetException error) {
-                throw (Exception) error.getCause();
+            } catch (InvocationTargetException thrown) {
+                Throwable error = thrown.getCause();
+                String message = error.getLocalizedMessage();
+                throw new Fault(error.getClass().getName(), message == null ? error.getClass().getName() : message, error, false);
             }
-        } else {
-            Class.forName(type.getName(), true, type.getClassLoader());
         }
     }
 
@@ -384,11 +444,12 @@ final class OgniWorker {
                 .max(Comparator.comparingInt(Method::getParameterCount));
             if (found.isPresent()) return found.get();
         }
-        throw new Fault("Runtime.HandlerNotFound", "No public method named " + name + " with appropriate method signature "
-            + "found on class " + type.getName());
+        throw Fault.late(MANAGED ? null : "Runtime.HandlerNotFound", "No public method named " + name
+            + " with appropriate method signature found on class " + type.getName(), null);
     }
 
     private Object call(Map<String, String> fields, byte[] event) throws Exception {
+        if (late != null) throw late;
         Object[] arguments = new Object[types.length];
         boolean json = fields.getOrDefault("content_type", "application/json").equals("application/json");
         ByteArrayOutputStream written = null;
@@ -398,17 +459,17 @@ final class OgniWorker {
             else if (i == types.length - 1 && i > 0) arguments[i] = Context.make(classes[i], fields, type -> responseStream(type, fields));
             else if (classes[i] == byte[].class) arguments[i] = event;
             else if (!json && classes[i].isAssignableFrom(byte[].class)) arguments[i] = event;
-            else arguments[i] = Json.bind(parse(event), types[i]);
+            else arguments[i] = bind(event, types[i]);
         }
         Object result = method.invoke(instance, arguments);
         return written != null ? written.toByteArray() : result;
     }
 
-    private static Object parse(byte[] event) {
+    private static Object bind(byte[] event, Type type) {
         try {
-            return new Json(new String(event, StandardCharsets.UTF_8)).read();
-        } catch (IllegalArgumentException error) {
-            throw new Fault("Runtime.UnmarshalError", "Cannot parse the event: " + error.getMessage());
+            return Json.bind(new Json(new String(event, StandardCharsets.UTF_8)).read(), type);
+        } catch (Throwable error) {
+            throw new RuntimeException("An error occurred during JSON parsing", error);
         }
     }
 
@@ -600,7 +661,7 @@ final class OgniWorker {
             try {
                 if (wanted == String.class) {
                     if (value instanceof String) return value;
-                    throw new Fault("Runtime.UnmarshalError", "a String was expected, the event is " + write(value));
+                    throw new IllegalArgumentException("a String was expected, the event is " + write(value));
                 }
                 if (wanted == boolean.class || wanted == Boolean.class) return (Boolean) value;
                 if (wanted == int.class || wanted == Integer.class) return decimal(value).intValueExact();
@@ -616,7 +677,7 @@ final class OgniWorker {
                 if (wanted.isArray()) return arrayOf((List<?>) value, wanted.getComponentType());
                 return wanted.isRecord() ? record((Map<?, ?>) value, wanted) : bean((Map<?, ?>) value, wanted);
             } catch (ClassCastException | ArithmeticException | ReflectiveOperationException error) {
-                throw new Fault("Runtime.UnmarshalError", "Cannot make a " + wanted.getName() + " of the event: " + error.getMessage());
+                throw new IllegalArgumentException("Cannot make a " + wanted.getName() + " of the event: " + error.getMessage());
             }
         }
 
@@ -694,13 +755,13 @@ final class OgniWorker {
             try {
                 write(text, value, 0);
             } catch (ReflectiveOperationException error) {
-                throw new Fault("Runtime.MarshalError", "Unable to marshal response: " + error);
+                throw new IllegalArgumentException("Unable to marshal response: " + error);
             }
             return text.toString();
         }
 
         private static void write(StringBuilder out, Object value, int depth) throws ReflectiveOperationException {
-            if (depth > DEPTH_MAX) throw new Fault("Runtime.MarshalError", "Unable to marshal response: nested too deeply");
+            if (depth > DEPTH_MAX) throw new IllegalArgumentException("Unable to marshal response: nested too deeply");
             if (value == null || value instanceof Boolean) out.append(value);
             else if (value instanceof Number n) out.append((n instanceof Double || n instanceof Float) && !Double.isFinite(n.doubleValue()) ? "null" : n.toString());
             else if (value instanceof CharSequence || value instanceof Character || value instanceof Enum) quote(out, value.toString());

@@ -300,5 +300,68 @@ def handler(event, context):
                           re.compile("^Unable to unmarshal input: Expecting property name enclosed in double quotes: line 1 column 2"))
 
 
+class Java(Case):
+    language = "java"
+    runtime = "java17"
+    SOURCE = """
+        import java.util.*;
+        public class app {
+          static class Custom extends RuntimeException { Custom(String text, Throwable cause) { super(text, cause); } }
+          public static Object handler(String event) throws Exception {
+            switch (event) {
+              case "custom": throw new Custom("it failed", new IllegalStateException("because"));
+              case "silent": throw new Exception();
+              case "deep": return handler(event);
+              case "circular": List<Object> list = new ArrayList<>(); list.add(list); return list;
+              case "exit": System.exit(3);
+              case "nothing": return null;
+              default: return event;
+            }
+          }
+        }"""
+
+    def test_errors_of_a_call(self):
+        own = self.managed(self.SOURCE, "app::handler")
+        report = self.fails(own, "custom", "app$Custom", "it failed")
+        self.assertEqual(list(report), ["errorMessage", "errorType", "stackTrace", "cause"])
+        self.assertRegex(report["stackTrace"][0], r"^app\.handler\(app\.java:7\)$")
+        self.assertEqual((report["cause"]["errorType"], report["cause"]["errorMessage"]), ("java.lang.IllegalStateException", "because"))
+        self.assertRegex(own.log(), r"it failed: app\$Custom\napp\$Custom: it failed\n\tat app.handler\(app.java:7\)\n"
+                                    r"Caused by: java.lang.IllegalStateException: because\n")
+        self.fails(own, "silent", "java.lang.Exception", "java.lang.Exception")
+        self.fails(own, "deep", "java.lang.StackOverflowError", "java.lang.StackOverflowError")
+        self.fails(own, "circular", "java.lang.RuntimeException", "An error occurred during JSON serialization of response")
+        self.assertEqual(own.invoke("nothing").body, b"null")
+        report = self.assert_error(own, own.api.invoke(b'{"a": 1}'), "error", "java.lang.RuntimeException", "An error occurred during JSON parsing")
+        self.assertEqual(report["stackTrace"], [])
+        self.assertIn("errorMessage", report["cause"])
+        self.fails(own, "exit", "Runtime.ExitError", re.compile("exit status 3$"))
+
+    def test_what_is_missing_is_told_at_each_call(self):
+        for handler, error_type, message in (
+                ("no.Such::h", "java.lang.ClassNotFoundException", "Class not found: no.Such"),
+                ("no.Such", "java.lang.ClassNotFoundException", "Class not found: no.Such"),
+                ("app::nope", None, "No public method named nope with appropriate method signature found on class app"),
+                ("::h", None, "Invalid handler: `::h'")):
+            with self.subTest(handler):
+                own = self.managed(self.SOURCE, handler)
+                for _ in range(2):
+                    answer = own.invoke("x")
+                    self.assertEqual(answer.kind, "error", own.log())
+                    expected = {"errorMessage": message, **({"errorType": error_type} if error_type else {})}
+                    self.assertEqual(json.loads(answer.body), expected)
+                self.assertIn(message, own.log())
+
+    def test_what_cannot_be_loaded_fails_the_start(self):
+        for source, error_type, message in (
+                ('public app() { throw new IllegalStateException("no instance"); }', "java.lang.IllegalStateException", "no instance"),
+                ('static { if (true) throw new IllegalStateException("at load"); }', "java.lang.ExceptionInInitializerError",
+                 "Error loading class app")):
+            source = "public class app {\n" + source + "\npublic String h(String event) { return event; } }"
+            report, log = self.fails_at_init(source, error_type, message, "app::h")
+            self.assertNotIn("stackTrace", report)
+            self.assertIn("app.java:2)", log)
+
+
 if __name__ == "__main__":
     unittest.main()
