@@ -9,8 +9,8 @@
 // from any thread; they block on the disk.
 //
 // Hostile zips are the normal case: no path outside the tree, no absolute path, no "..", no entry through a symlink, no
-// symlink that leaves the tree (absolute ones only below /var/task and /opt, where trees are mounted), no device, fifo
-// or socket, no duplicate entry, bounded bytes, entries and depth. Mode bits are kept less setuid, setgid and sticky;
+// device, fifo or socket, no duplicate entry, bounded bytes, entries and depth. A symlink may have any target: whoever
+// reads a tree outside of a sandbox must not follow one. Mode bits are kept less setuid, setgid and sticky;
 // what a zip makes unreadable can still be removed. File times are kept.
 #pragma once
 
@@ -36,7 +36,7 @@ class CodeStore {
   ~CodeStore();
 
   // Stores and unpacks `zip`, or finds it there. Errors: kInvalidArgument for what is not a zip or is hostile
-  // (the message says which entry and why; for our log), kTooLarge for one that unpacks beyond the limits,
+  // (the message says which entry and why; for our log), kNotFound for a zip without entries, kTooLarge for one that unpacks beyond the limits,
   // kLimit for a full disk.
   [[nodiscard]] Result<CodeReference> add(std::string_view zip);
   // O_PATH descriptor of the unpacked tree. Errors: kNotFound.

@@ -53,7 +53,7 @@ Result<struct stat> status_of(int directory, const std::string& name) {
 }
 
 Result<void> copy_link(int from, int to, const std::string& name) {
-  std::array<char, kPathBytesMax + 1> target{};
+  std::array<char, kLinkTargetBytesMax + 1> target{};
   const ssize_t length = ::readlinkat(from, name.c_str(), target.data(), target.size() - 1);
   if (length < 0) return failure(Error::from_errno("read a layer's link"));
   if (::symlinkat(target.data(), to, name.c_str()) != 0) return failure(disk_error("copy a layer's link"));

@@ -22,6 +22,8 @@ struct TestEntry {
   std::optional<std::uint32_t> crc = {};           // a lie
   std::optional<std::uint32_t> compressed = {};    // a lie
   std::optional<std::uint32_t> uncompressed = {};  // a lie
+  std::string extra = {};                          // extra fields of the directory
+  bool zip64 = false;                              // sizes and place are in an extra field
 };
 
 class TestZip {
@@ -49,26 +51,44 @@ class TestZip {
 
     const std::uint32_t attributes = entry.host == 3 ? entry.mode << 16 : (entry.name.ends_with('/') ? 0x10 : 0x20);
     directory_ += "PK\x01\x02";
+    const std::string in_zip64 =
+        entry.zip64 ? two(1) + two(24) + eight(uncompressed) + eight(compressed) + eight(offset) : "";
+    const auto or_zip64 = [&](std::uint32_t value) { return four(entry.zip64 ? 0xffff'ffff : value); };
     directory_ += two(static_cast<std::uint32_t>(entry.host << 8 | 20)) + two(20) + two(flags) + two(entry.method) +
-                  two(0) + two(33) + four(crc) + four(compressed) + four(uncompressed) + two(entry.name.size()) +
-                  two(0) + two(0) + two(0) + two(0) + four(attributes) + four(offset) + entry.name;
+                  two(0) + two(33) + four(crc) + or_zip64(compressed) + or_zip64(uncompressed) +
+                  two(entry.name.size()) + two(in_zip64.size() + entry.extra.size()) + two(0) + two(0) + two(0) +
+                  four(attributes) + or_zip64(offset) + entry.name + in_zip64 + entry.extra;
     ++entries_;
     return *this;
   }
 
-  std::string bytes() const {
+  std::string bytes(std::string_view comment = "") const {
     std::string whole = bytes_ + directory_;
     whole += "PK\x05\x06" + two(0) + two(0) + two(entries_) + two(entries_) + four(directory_.size()) +
-             four(bytes_.size()) + two(0);
+             four(bytes_.size()) + two(comment.size());
+    whole += comment;
     return whole;
   }
 
- private:
+  // With the end records of zip64.
+  std::string bytes64() const {
+    std::string whole = bytes_ + directory_;
+    const std::size_t record = whole.size();
+    whole += "PK\x06\x06" + eight(44) + two(45) + two(45) + four(0) + four(0) + eight(entries_) + eight(entries_) +
+             eight(directory_.size()) + eight(bytes_.size());
+    whole += "PK\x06\x07" + four(0) + eight(record) + four(1);
+    whole +=
+        "PK\x05\x06" + two(0) + two(0) + two(0xffff) + two(0xffff) + four(0xffff'ffff) + four(0xffff'ffff) + two(0);
+    return whole;
+  }
+
+  static std::string eight(std::size_t value) { return four(value & 0xffff'ffff) + four(value >> 32); }
   static std::string two(std::size_t value) {
     return {static_cast<char>(value & 0xff), static_cast<char>(value >> 8 & 0xff)};
   }
   static std::string four(std::size_t value) { return two(value & 0xffff) + two(value >> 16 & 0xffff); }
 
+ private:
   // Deflate without compressing: blocks of up to 64 KiB - 1 bytes.
   static std::string deflate_stored(std::string_view content) {
     std::string packed;

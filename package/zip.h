@@ -35,7 +35,7 @@ struct ZipOptions {
   std::vector<ExtraFile> extra;
   Timestamps timestamps = Timestamps::kFixed;
   std::size_t zip_bytes_max = protocol::limits::kZippedBytesMax;
-  std::uint64_t unzipped_bytes_max = protocol::limits::kUnzippedBytesMax;
+  std::uint64_t unzipped_bytes_max = protocol::limits::kUnzippedBytesMax - 1;
   std::size_t entries_max = protocol::limits::kZipEntriesMax;
   // Called on the calling thread after each file with the bytes read so far and those of the whole folder.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;

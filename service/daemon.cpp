@@ -298,8 +298,9 @@ int run_daemon(const Settings& settings) {
     return 1;
   }
 
-  auto code = catalogue::CodeStore::open(ground->data.get(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax,
-                                                              .entries_max = protocol::limits::kZipEntriesMax});
+  auto code = catalogue::CodeStore::open(
+      ground->data.get(),
+      {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax - 1, .entries_max = protocol::limits::kZipEntriesMax});
   if (!code) {
     std::fprintf(stderr, "ogni serve: %s\n", code.error().message().c_str());
     return 1;

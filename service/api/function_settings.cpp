@@ -307,7 +307,7 @@ ApiResult<void> check_unzipped_size(const catalogue::CodeReference& code,
                                     const std::vector<catalogue::LayerReference>& layers) {
   std::uint64_t bytes = code.unzipped_bytes;
   for (const catalogue::LayerReference& layer : layers) bytes += layer.code.unzipped_bytes;
-  if (bytes <= limits::kUnzippedBytesMax) return {};
+  if (bytes < limits::kUnzippedBytesMax) return {};
   return refuse(ErrorType::kInvalidParameterValue,
                 "Unzipped size must be smaller than " + std::to_string(limits::kUnzippedBytesMax) + " bytes");
 }

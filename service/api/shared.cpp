@@ -46,6 +46,8 @@ ApiResult<catalogue::CodeReference> unpack(catalogue::CodeStore& store, std::str
     case ErrorCode::kInvalidArgument:
       spdlog::info("a zip was refused: {}", stored.error().message());
       return refuse(std::move(bad_zip));
+    case ErrorCode::kNotFound:
+      return refuse(ErrorType::kInvalidParameterValue, "Uploaded file must be a non-empty zip");
     case ErrorCode::kTooLarge:
       return refuse(ErrorType::kInvalidParameterValue,
                     "Unzipped size must be smaller than " + std::to_string(limits::kUnzippedBytesMax) + " bytes");

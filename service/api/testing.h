@@ -63,10 +63,10 @@ class ApiTest : public ::testing::Test {
 
   void start(ApiSettings settings = {}) {
     catalogue_ = catalogue::Catalogue::open(directory_.descriptor()).value();
-    store_ =
-        catalogue::CodeStore::open(directory_.descriptor(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax,
-                                                             .entries_max = protocol::limits::kZipEntriesMax})
-            .value();
+    store_ = catalogue::CodeStore::open(directory_.descriptor(),
+                                        {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax - 1,
+                                         .entries_max = protocol::limits::kZipEntriesMax})
+                 .value();
     functions_ = std::make_unique<Functions>(*catalogue_, workers_);
     api_ = std::make_unique<Api>(Api::Parts{.executor = loop_.loop().get_executor(),
                                             .catalogue = *catalogue_,

@@ -48,9 +48,10 @@ done
 class FleetTest : public ::testing::TestWithParam<sandbox::Strength> {
  protected:
   void SetUp() override {
-    code_ = catalogue::CodeStore::open(data_.descriptor(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax,
-                                                            .entries_max = protocol::limits::kZipEntriesMax})
-                .value();
+    code_ =
+        catalogue::CodeStore::open(data_.descriptor(), {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax - 1,
+                                                        .entries_max = protocol::limits::kZipEntriesMax})
+            .value();
     for (const char* name : {"logs", "tmp", "runtime"}) std::filesystem::create_directory(data_.path() / name);
     logs_.emplace(open_file((data_.path() / "logs").string(), O_RDONLY | O_DIRECTORY).value());
     const auto program = open_file((programs() / "ogni-launcher").string(), O_PATH);

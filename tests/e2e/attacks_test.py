@@ -350,12 +350,55 @@ class Packages(AttackTest):
         return dict(call=self.client.create_function, FunctionName=name, Runtime="provided.al2023", Handler="x",
                     Role="arn:aws:iam::000000000000:role/any", Code={"ZipFile": zip_bytes})
 
-    def test_links_that_lead_outside_are_refused(self):
-        for number, target in enumerate(("/etc/passwd", "../../../etc/passwd", "../" * 60 + "etc/shadow",
-                                         "a/../../b", "/proc/self/root")):
-            zipped = functions.zip_of({"bootstrap": functions.program("#!/bin/sh\n"),
-                                       "link": (target, stat.S_IFLNK | 0o777)})
-            self.refused("InvalidParameterValueException", 400, **self.create(f"link{number}", zipped))
+    LINKS = """
+import os
+def look(path):
+    try:
+        return os.listdir(path) if os.path.isdir(path) else open(path, "rb").read().decode("latin-1")
+    except OSError as problem:
+        return type(problem).__name__
+def handler(event, context):
+    return {f"{folder}/{name}": [os.readlink(f"{folder}/{name}"), look(f"{folder}/{name}")]
+            for folder in event["folders"] for name in event["names"]}
+"""
+
+    def test_links_that_lead_outside_lead_nowhere(self):
+        """Neither the function nor what unpacks, mounts and serves its package reaches the host by them."""
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o755)
+            host = Path(directory)
+            (host / "secret").write_text("the host's")
+            targets = {"absolute": f"{host}/secret", "directory": str(host), "relative": "../" * 60 + f"{host}/secret",
+                       "init": f"/proc/1/root{host}/secret", "own": f"/proc/self/root{host}/secret",
+                       "cwd": f"/proc/self/cwd/../../..{host}/secret", "data": str(self.service.data),
+                       "dangling": "nowhere", "itself": "itself"}
+            links = {name: (target, stat.S_IFLNK | 0o777) for name, target in targets.items()}
+            layers = [self.client.publish_layer_version(LayerName=name, Content={"ZipFile": functions.zip_of(files)})
+                      ["LayerVersionArn"] for name, files in (("links", links), ("over", {"directory/planted": "x"}))]
+            self.service.deploy("links", functions.zip_of({"app.py": self.LINKS, **links}), runtime=PYTHON,
+                                handler="app.handler", Layers=layers[:1])
+            found = self.service.invoke("links", {"folders": ["/var/task", "/opt"], "names": list(targets)}).json
+            self.assertEqual(len(found), 2 * len(targets))
+            for path, (target, seen) in found.items():
+                self.assertEqual(target, targets[path.rpartition("/")[2]])
+                self.assertIn(seen, ("FileNotFoundError", "PermissionError", "OSError"), path)
+            # A layer above the link has a directory of that name: what it holds does not come to lie on the host.
+            self.service.deploy("over", functions.zip_of({"app.py": self.LINKS.replace("os.readlink", "str")}),
+                                runtime=PYTHON, handler="app.handler", Layers=layers)
+            self.assertEqual(self.service.invoke("over", {"folders": ["/opt"], "names": ["directory"]}).json,
+                             {"/opt/directory": ["/opt/directory", ["planted"]]})
+            self.assertEqual([path.name for path in host.iterdir()], ["secret"])
+            self.assertEqual((host / "secret").read_text(), "the host's")
+
+    def test_bootstrap_that_is_a_link_out_of_the_package_is_not_followed_on_the_host(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o755)
+            program = Path(directory) / "bootstrap"
+            program.write_text(f"#!/bin/sh\ntouch {directory}/ran\n")
+            program.chmod(0o755)
+            self.service.deploy("away", functions.zip_of({"bootstrap": (str(program), stat.S_IFLNK | 0o777)}))
+            self.assertEqual(self.service.invoke("away").json["errorType"], "Runtime.InvalidEntrypoint")
+            self.assertFalse((Path(directory) / "ran").exists())
 
     def test_files_below_a_link_are_refused(self):
         zipped = functions.zip_of({"there": ("/tmp", stat.S_IFLNK | 0o777), "there/file": "x"})

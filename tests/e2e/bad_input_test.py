@@ -10,7 +10,7 @@ import warnings
 import zipfile
 
 import functions
-from harness import ACCOUNT, ROLE, ServiceTest
+from harness import ACCOUNT, PYTHON, ROLE, ServiceTest
 
 FUNCTIONS = "/2015-03-31/functions"
 
@@ -223,6 +223,7 @@ class Size(BadInput):
 
 class Zips(BadInput):
     UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
+    SIZE = "Unzipped size must be smaller than 262144000 bytes"
 
     def refuse(self, zip_bytes, words=UNZIP):
         blob = base64.b64encode(zip_bytes).decode()
@@ -240,17 +241,37 @@ class Zips(BadInput):
             with self.subTest(len=len(bad)):
                 self.refuse(bad)
 
+    def test_a_zip_without_entries_is_refused(self):
+        self.refuse(functions.zip_of({}), "Uploaded file must be a non-empty zip")
+
+    def test_a_backslash_stays_in_the_name(self):
+        for system in (0, 3, 10):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w") as archive:
+                handler = zipfile.ZipInfo("a.py")
+                handler.external_attr = 0o100644 << 16  # else nobody but its owner may read it
+                archive.writestr(handler, "import os\ndef h(e, c): return sorted(os.listdir('.'))\n")
+                info = zipfile.ZipInfo("x")
+                info.create_system, info.filename = system, "wwwroot\\app.css"
+                archive.writestr(info, "x")
+            name = f"backslash{system}"
+            self.service.deploy(name, buffer.getvalue(), runtime=PYTHON, handler="a.h")
+            self.assertEqual(self.service.invoke(name).json, ["a.py", "wwwroot\\app.css"])
+
     def test_paths_that_leave_the_package_are_refused(self):
         for path in ("../evil", "a/../../evil", "/etc/evil", "a/./../../evil", "..", "a\\..\\..\\evil/../../x"):
             with self.subTest(path=path):
                 self.refuse(functions.zip_of({path: "x"}))
 
-    def test_links_that_leave_the_package_are_refused(self):
+    def test_entries_below_a_link_are_refused(self):
         link = stat.S_IFLNK | 0o777
-        self.refuse(functions.zip_of({"link": ("/etc/passwd", link)}))
-        self.refuse(functions.zip_of({"link": ("../../../../etc/passwd", link)}))
         self.refuse(functions.zip_of({"dir": ("/tmp", link), "dir/evil": "x"}))
         self.refuse(functions.zip_of({"a/b": ("..", link), "a/b/c": "x"}))
+
+    def test_links_that_the_kernel_does_not_take_are_refused(self):
+        link = stat.S_IFLNK | 0o777
+        self.refuse(functions.zip_of({"link": ("", link)}))
+        self.refuse(functions.zip_of({"link": ("n" * 4096, link)}))
 
     def test_devices_and_sockets_are_refused(self):
         for kind in (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK):
@@ -268,7 +289,10 @@ class Zips(BadInput):
     def test_a_bomb_is_refused(self):
         bomb = functions.zip_of({"bomb": bytes(262_144_001)})
         self.assertLess(len(bomb), 1 << 20)
-        self.refuse(bomb, "Unzipped size must be smaller than 262144000 bytes")
+        self.refuse(bomb, self.SIZE)
+
+    def test_a_package_of_exactly_the_limit_is_refused(self):
+        self.refuse(functions.zip_of({"full": bytes(262_144_000)}), self.SIZE)
 
     def test_nothing_of_a_refused_package_stays(self):
         marker = os.urandom(16).hex()

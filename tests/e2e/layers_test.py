@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import stat
 
 import functions
 from harness import ACCOUNT, ServiceTest
@@ -113,6 +114,18 @@ class LayersOfFunctions:
                                    ("down", [high["LayerVersionArn"], low], "low")):
             self.service.deploy(name, functions.bash_handler(body), Layers=layers)
             self.assertEqual(self.service.invoke(name).json, f"{same} low high low-tool")
+
+
+    def test_links_lead_where_the_function_is(self):
+        link = stat.S_IFLNK | 0o777
+        layer = self.publish("linked", {"bin/shell": ("/bin/sh", link), "bin/nowhere": ("/tmp/none", link)})
+        self.service.deploy("linked", functions.zip_of({
+            "bootstrap": ("own/start", link), ".venv/bin/python": ("/usr/bin/python3", link),
+            "own/start": functions.program(
+                functions.PRELUDE + 'next\ncd "$(dirname "$0")"\nfound="$(command -v shell)"\n'
+                'respond "\\"$(.venv/bin/python -c "print(6 * 7)") $(shell -c "echo sh") '
+                '$(readlink "${found%shell}nowhere")\\""\nnext\n')}), Layers=[layer["LayerVersionArn"]])
+        self.assertEqual(self.service.invoke("linked").json, "42 sh /tmp/none")
 
 
 class LayersInNamespaces(LayersOfFunctions, LayerTest):
