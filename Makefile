@@ -52,8 +52,8 @@ sanitize: setup ## the whole suite under AddressSanitizer and UBSan, the threade
 fuzz: setup ## runs every fuzz target for SECONDS_EACH=60 seconds
 	@scripts/fuzz $(SECONDS_EACH)
 
-soak: build ## long tests: 1,000 cold starts, 10,000 environments and more
-	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --only sandbox_tmp_disk --only launcher_steps --timeout 1800
+soak: build ## long tests: 1,000 cold starts, 10,000 environments, 200 restarts and more
+	@OGNI_SOAK=1 tests/run --bin $(BUILD)/bin --only soak --only sandbox_tmp_disk --only launcher_steps --only restart --timeout 1800
 
 vm: build ## runs the sandbox's tests on Debian 12's kernel with cgroup version 2, in QEMU (slow without KVM)
 	@scripts/setup vm

@@ -13,11 +13,13 @@
 #include <set>
 
 #include "base/fd.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "cli/output.h"
 #include "cli/roots.h"
 #include "cli/service_client.h"
 #include "sandbox/host.h"
+#include "service/data_directory.h"
 #include "service/identity.h"
 #include "service/programs.h"
 
@@ -126,7 +128,15 @@ Check check_aws() {
   return check;
 }
 
-void add_isolation(std::vector<Check>& checks, json::object& report) {
+// Errors as none: a directory that cannot be looked at is told of elsewhere.
+bool data_had_walls(const std::string& wanted) {
+  auto path = wanted.empty() ? service::default_data_directory(::geteuid() == 0) : Result<std::string>(wanted);
+  if (!path) return false;
+  const auto data = open_file(*path, O_PATH | O_DIRECTORY);
+  return data && service::had_walls(data->get()).value_or(false);
+}
+
+void add_isolation(const std::string& data, std::vector<Check>& checks, json::object& report) {
   auto launcher = service::open_program("ogni-launcher");
   if (!launcher) {
     checks.push_back({.name = "launcher", .words = launcher.error().message(), .need = Need::kMust});
@@ -138,7 +148,16 @@ void add_isolation(std::vector<Check>& checks, json::object& report) {
     checks.push_back({.name = finding.name, .is_good = finding.available, .words = finding.explanation});
   }
   std::string words = std::string(sandbox::to_string(host.strongest)) + " is the strongest here";
-  if (!host.why_not_more.empty()) words += "; not more because " + host.why_not_more;
+  if (host.may_pass) {
+    words = "could not be tried, which may pass: " + host.why_not_more + "; ogni serve would not start now";
+  } else if (!host.why_not_more.empty()) {
+    words += "; not more because " + host.why_not_more;
+    if (data_had_walls(data)) {
+      words +=
+          "; functions of the data directory have run with isolation before, so ogni serve starts only with "
+          "--isolation process";
+    }
+  }
   checks.push_back({.name = "isolation", .is_good = host.why_not_more.empty(), .words = words});
   report["Kernel"] = host.kernel;
   report["Isolation"] = sandbox::to_string(host.strongest);
@@ -163,7 +182,7 @@ Check check_roots(const std::string& data) {
 Outcome<ExitCode> examine(const DoctorOptions& options) {
   std::vector<Check> checks;
   json::object report;
-  add_isolation(checks, report);
+  add_isolation(options.data, checks, report);
   checks.push_back(check_data(options.data));
   checks.push_back(check_port(options));
   checks.push_back(check_program("bash", "for functions written as shell scripts", "bash"));

@@ -17,7 +17,7 @@
 #include "cli/roots.h"
 #include "cli/serve_settings.h"
 #include "cli/service_client.h"
-#include "service/identity.h"
+#include "service/data_directory.h"
 
 namespace ogni::cli {
 namespace {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <chrono>
 #include <csignal>
 #include <utility>
@@ -46,9 +48,18 @@ Result<Pipe> make_log(uid_t uid, gid_t gid) {
   return pipe;
 }
 
+// A predecessor that was killed may have left groups that the kernel cannot remove yet.
+std::string unique_prefix() {
+  std::array<unsigned char, sizeof(std::uint32_t)> bytes{};
+  fill_random(bytes);
+  return std::to_string(std::bit_cast<std::uint32_t>(bytes)) + "-";
+}
+
 bool has_ended(const Fd& process) { return wait_readable(process.get(), std::chrono::milliseconds(0)); }
 
 }  // namespace
+
+BlankEnvironments::BlankEnvironments(const Options& options) : options_(options), cgroup_prefix_(unique_prefix()) {}
 
 uid_t BlankEnvironments::uid_of(std::uint32_t slot) const {
   if (!options_.is_root) return ::geteuid();
@@ -79,7 +90,7 @@ Result<Child> BlankEnvironments::start_init(const InitDescriptors& descriptors, 
                                   descriptors);
   if (init) return init;
   zygote_lost_ = init.error().code() == ErrorCode::kUnavailable;
-  return failure(std::move(init).error().within("new namespaces" + why_no_user_namespaces()));
+  return failure(no_namespaces(std::move(init).error(), "new namespaces"));
 }
 
 // What there is to be undone after an error is the caller's.
@@ -94,7 +105,7 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
   auto log = make_log(uid_of(slot), gid_of(slot));
   if (!log) return failure(std::move(log).error());
   if (cgroups_ != nullptr) {
-    std::string name = std::to_string(next_cgroup_++);
+    std::string name = cgroup_prefix_ + std::to_string(next_cgroup_++);
     auto cgroup = cgroups_->create(name, {});
     if (!cgroup) return failure(std::move(cgroup).error());
     blank.cgroup = std::move(*cgroup);

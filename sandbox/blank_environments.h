@@ -45,7 +45,7 @@ class [[nodiscard]] BlankEnvironments {
     ProcessIds process;
     std::uint64_t shared_memory_bytes = 0;
   };
-  explicit BlankEnvironments(const Options& options) : options_(options) {}
+  explicit BlankEnvironments(const Options& options);
 
   void use(SystemCallFilter filter) { filter_ = std::move(filter); }
   // Where roots are taken from; `mounts` outlives this object.
@@ -94,6 +94,7 @@ class [[nodiscard]] BlankEnvironments {
   std::deque<BlankEnvironment> kept_;
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
+  std::string cgroup_prefix_;  // of this launcher's
   std::uint64_t next_cgroup_ = 0;
   std::vector<Removal> removals_;
 };

@@ -23,17 +23,20 @@ constexpr const char* kSocketLimit = "memory.kmem.tcp.limit_in_bytes";
 constexpr std::uint64_t kSocketShare = 8;  // of the environment's memory, in addition to it
 constexpr std::uint64_t kSocketBytesMin = 16 << 20;
 
-// In the first of `places` where a directory can be made; else `reason` says why not.
-void open_first(const std::vector<std::string>& places, const std::string& name, std::string& reason,
-                std::optional<CgroupDirectory>& into) {
-  for (const std::string& place : places) {
+// In the first of `places` where a directory can be made; else `reason` says why not. Errors: those that may_pass().
+Result<void> open_first(const Result<std::vector<std::string>>& places, const std::string& name, std::string& reason,
+                        std::optional<CgroupDirectory>& into) {
+  if (!places) return failure(places.error());
+  for (const std::string& place : *places) {
     auto opened = CgroupDirectory::open(place, name);
     if (opened) {
       into.emplace(std::move(*opened));
-      return;
+      return {};
     }
+    if (may_pass(opened.error())) return failure(std::move(opened).error());
     reason = opened.error().message();
   }
+  return {};
 }
 
 bool has_file(int directory, const std::string& name) {
@@ -71,12 +74,13 @@ void watch_memory(EnvironmentCgroup& cgroup) {
 
 }  // namespace
 
-EnvironmentCgroups EnvironmentCgroups::open(std::string_view tag) {
+Result<EnvironmentCgroups> EnvironmentCgroups::open(std::string_view tag) {
   EnvironmentCgroups cgroups;
   const std::string name = "ogni-" + std::string(tag);
-  cgroups.open_memory(name);
-  cgroups.open_processor(name);
-  cgroups.open_freezer(name);
+  for (const auto step :
+       {&EnvironmentCgroups::open_memory, &EnvironmentCgroups::open_processor, &EnvironmentCgroups::open_freezer}) {
+    if (auto opened = (cgroups.*step)(name); !opened) return failure(std::move(opened).error());
+  }
   return cgroups;
 }
 
@@ -94,64 +98,71 @@ std::vector<std::string> EnvironmentCgroups::weaker() const {
   return lines;
 }
 
-void EnvironmentCgroups::open_memory(const std::string& name) {
+Result<void> EnvironmentCgroups::open_memory(const std::string& name) {
   no_memory_ = "no cgroup hierarchy controls memory here";
-  open_first(find_version_one("memory"), name, no_memory_, memory_);
+  if (auto opened = open_first(find_version_one("memory"), name, no_memory_, memory_); !opened) return opened;
   if (memory_) {
     no_memory_.clear();
-    return;
+    return {};
   }
-  for (const std::string& place : find_version_two_with("memory")) {
+  auto places = find_version_two_with("memory");
+  if (!places) return failure(std::move(places).error());
+  for (const std::string& place : *places) {
     auto opened = CgroupDirectory::open(place, name);
-    if (!opened) {
-      no_memory_ = opened.error().message();
-      continue;
-    }
-    if (auto distributed = write_control_file(opened->fd(), "cgroup.subtree_control", "+memory"); !distributed) {
+    auto distributed = opened ? write_control_file(opened->fd(), "cgroup.subtree_control", "+memory")
+                              : Result<void>(failure(opened.error()));
+    if (!distributed) {
+      if (may_pass(distributed.error())) return distributed;
       no_memory_ = distributed.error().message();
       continue;
     }
     unified_.emplace(std::move(*opened));
     unified_memory_ = true;
     no_memory_.clear();
-    return;
+    return {};
   }
+  return {};
 }
 
-void EnvironmentCgroups::open_processor(const std::string& name) {
+Result<void> EnvironmentCgroups::open_processor(const std::string& name) {
   no_processor_ = "no cgroup hierarchy controls processor time here";
-  open_first(find_version_one("cpu"), name, no_processor_, processor_);
+  if (auto opened = open_first(find_version_one("cpu"), name, no_processor_, processor_); !opened) return opened;
   if (processor_) {
     no_processor_.clear();
     [[maybe_unused]] const auto weighed =
         write_control_file(processor_->fd(), "cpu.shares", std::to_string(1024 * processors()));
-    return;
+    return {};
   }
-  if (!unified_ && !find_version_two_with("cpu").empty()) {
-    open_first(find_version_two_with("cpu"), name, no_processor_, unified_);
+  if (!unified_) {
+    if (auto opened = open_first(find_version_two_with("cpu"), name, no_processor_, unified_); !opened) return opened;
   }
-  if (!unified_) return;
+  if (!unified_) return {};
   auto distributed = write_control_file(unified_->fd(), "cgroup.subtree_control", "+cpu");
   if (!distributed) {
+    if (may_pass(distributed.error())) return distributed;
     no_processor_ = distributed.error().message();
-    return;
+    return {};
   }
   unified_processor_ = true;
   no_processor_.clear();
   [[maybe_unused]] const auto weighed = write_control_file(
       unified_->fd(), "cpu.weight", std::to_string(std::min<std::uint64_t>(100 * processors(), 10'000)));
+  return {};
 }
 
-void EnvironmentCgroups::open_freezer(const std::string& name) {
+Result<void> EnvironmentCgroups::open_freezer(const std::string& name) {
   no_freezer_ = "no cgroup hierarchy of version 2, and no freezer of version 1, is mounted here";
-  if (!unified_) open_first(find_version_two(), name, no_freezer_, unified_);
+  if (!unified_) {
+    if (auto opened = open_first(find_version_two(), name, no_freezer_, unified_); !opened) return opened;
+  }
   if (unified_ && has_file(unified_->fd(), "cgroup.freeze")) {
     unified_freezer_ = true;
     no_freezer_.clear();
-    return;
+    return {};
   }
-  open_first(find_version_one("freezer"), name, no_freezer_, freezer_);
+  auto opened = open_first(find_version_one("freezer"), name, no_freezer_, freezer_);
   if (freezer_) no_freezer_.clear();
+  return opened;
 }
 
 Result<EnvironmentCgroup> EnvironmentCgroups::create(const std::string& name, const CgroupLimits& limits) {

@@ -60,7 +60,8 @@ inline constexpr const char* kWithoutFreezer =
 class [[nodiscard]] EnvironmentCgroups {
  public:
   // Takes what there is and sweeps what a predecessor with the same tag left; what there is not, the words below tell.
-  [[nodiscard]] static EnvironmentCgroups open(std::string_view tag);
+  // Errors: those that may_pass(). Environments never have less because of them.
+  [[nodiscard]] static Result<EnvironmentCgroups> open(std::string_view tag);
   EnvironmentCgroups(EnvironmentCgroups&&) noexcept = default;
 
   // Why there is none of a kind; empty where there is.
@@ -82,9 +83,9 @@ class [[nodiscard]] EnvironmentCgroups {
 
  private:
   EnvironmentCgroups() = default;
-  void open_memory(const std::string& name);
-  void open_processor(const std::string& name);
-  void open_freezer(const std::string& name);
+  Result<void> open_memory(const std::string& name);
+  Result<void> open_processor(const std::string& name);
+  Result<void> open_freezer(const std::string& name);
   Result<EnvironmentCgroup> make(const std::string& name);
   // `processor`: the directory that has the weight.
   void open_pace(int processor, EnvironmentCgroup& cgroup) const;

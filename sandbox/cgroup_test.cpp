@@ -15,8 +15,8 @@ namespace {
 
 // A group whose processes were frozen when the launcher was killed outlives the sweep of its successor.
 TEST(CgroupDirectoryTest, MakesAnewWhatAPredecessorLeft) {
-  std::vector<std::string> places = find_version_one("memory");
-  for (std::string& place : find_version_two()) places.push_back(std::move(place));
+  std::vector<std::string> places = find_version_one("memory").value();
+  for (std::string& place : find_version_two().value()) places.push_back(std::move(place));
   const std::string name = "ogni-left" + std::to_string(::getpid());
   std::optional<CgroupDirectory> directory;
   for (const std::string& place : places) {

@@ -67,10 +67,17 @@ struct Mounted {
   std::string options;
 };
 
-std::vector<Mounted> mounted_hierarchies() {
+// What cannot be read because it is not there, or may not be, is empty: then there are no hierarchies either.
+Result<std::string> read_if_there(const std::string& path, std::size_t bytes_max) {
+  auto text = read_file(path, bytes_max);
+  if (!text && !may_pass(text.error())) return std::string();
+  return text;
+}
+
+Result<std::vector<Mounted>> mounted_hierarchies() {
   std::vector<Mounted> found;
-  const auto text = read_file("/proc/self/mountinfo", 4 << 20);
-  if (!text) return found;
+  const auto text = read_if_there("/proc/self/mountinfo", 4 << 20);
+  if (!text) return failure(text.error());
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t dash = line.find(" - ");
@@ -87,9 +94,9 @@ std::vector<Mounted> mounted_hierarchies() {
 
 // This process's own directory in a hierarchy, as /proc/self/cgroup has it: "4:memory:/a/b", "0::/a/b". Version 2 has
 // no controller here.
-std::optional<std::string> own_path(std::string_view controller) {
-  const auto text = read_file("/proc/self/cgroup");
-  if (!text) return std::nullopt;
+Result<std::optional<std::string>> own_path(std::string_view controller) {
+  const auto text = read_if_there("/proc/self/cgroup", 1 << 20);
+  if (!text) return failure(text.error());
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t first = line.find(':');
@@ -149,16 +156,26 @@ struct Place {
   std::string path;
   std::string top;  // of what is mounted
 };
-std::vector<Place> own_places(CgroupVersion version, std::string_view controller) {
+Result<std::vector<Place>> own_places(CgroupVersion version, std::string_view controller) {
   std::vector<Place> found;
   const auto own = own_path(controller);
-  if (!own) return found;
-  for (const Mounted& mounted : mounted_hierarchies()) {
+  if (!own) return failure(own.error());
+  if (!*own) return found;
+  const auto hierarchies = mounted_hierarchies();
+  if (!hierarchies) return failure(hierarchies.error());
+  for (const Mounted& mounted : *hierarchies) {
     if (mounted.version != version) continue;
     if (!controller.empty() && !has_item(mounted.options, controller)) continue;
-    if (auto path = visible_path(mounted, *own)) found.push_back({.path = *path, .top = mounted.place});
+    if (auto path = visible_path(mounted, **own)) found.push_back({.path = *path, .top = mounted.place});
   }
   return found;
+}
+
+Result<std::vector<std::string>> paths_of(Result<std::vector<Place>> places) {
+  if (!places) return failure(std::move(places).error());
+  std::vector<std::string> paths;
+  for (Place& place : *places) paths.push_back(std::move(place.path));
+  return paths;
 }
 
 void kill_all_in(int directory) {
@@ -186,6 +203,17 @@ bool remove_tree(int parent, const std::string& name) {
   return ::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
+// Makes it or finds it there. A predecessor that is about to end may remove it in between.
+Result<Fd> make_directory(int parent, const std::string& name) {
+  for (int tries = 0; tries < kSweepTries; ++tries) {
+    if (::mkdirat(parent, name.c_str(), 0755) != 0 && errno != EEXIST) return failure(Error::from_errno("mkdir"));
+    auto directory = open_at(parent, name, O_RDONLY | O_DIRECTORY);
+    if (directory || directory.error().system_error() != ENOENT) return directory;
+    ::poll(nullptr, 0, kSweepPauseMs);
+  }
+  return failure(ErrorCode::kUnavailable, "another program removes " + name + " again and again");
+}
+
 void sweep(int directory) {
   for (int tries = 0; tries < kSweepTries; ++tries) {
     bool busy = false;
@@ -206,28 +234,39 @@ void sweep(int directory) {
 
 }  // namespace
 
-std::vector<std::string> find_version_one(std::string_view controller) {
-  std::vector<std::string> found;
-  for (Place& place : own_places(CgroupVersion::kOne, controller)) found.push_back(std::move(place.path));
-  return found;
+bool may_pass(const Error& error) {
+  switch (error.system_error()) {
+    case EAGAIN:
+    case ENOMEM:
+    case ENOSPC:
+    case EMFILE:
+    case ENFILE:
+    case ENODEV:  // the group is being removed
+      return true;
+    default:
+      return error.code() == ErrorCode::kUnavailable;
+  }
 }
 
-std::vector<std::string> find_version_two() {
-  std::vector<std::string> found;
-  for (Place& place : own_places(CgroupVersion::kTwo, "")) found.push_back(std::move(place.path));
-  return found;
+Result<std::vector<std::string>> find_version_one(std::string_view controller) {
+  return paths_of(own_places(CgroupVersion::kOne, controller));
 }
 
-std::vector<std::string> find_version_two_with(const std::string& controller) {
+Result<std::vector<std::string>> find_version_two() { return paths_of(own_places(CgroupVersion::kTwo, "")); }
+
+Result<std::vector<std::string>> find_version_two_with(const std::string& controller) {
   std::vector<std::string> found;
-  for (Place& place : own_places(CgroupVersion::kTwo, "")) {
+  auto places = own_places(CgroupVersion::kTwo, "");
+  if (!places) return failure(std::move(places).error());
+  for (Place& place : *places) {
     std::string& path = place.path;
     // Else one above may do so already.
     if (!distributes(path, controller)) {
       const auto distribute = [&](const std::string& name) {
         return write_control_file(AT_FDCWD, path + "/cgroup.subtree_control", "+" + name);
       };
-      const auto tried = distribute(controller);
+      auto tried = distribute(controller);
+      if (!tried && may_pass(tried.error())) return failure(std::move(tried).error());
       if (!tried && tried.error().system_error() == EBUSY && make_room(path)) {
         for (const char* name : {"memory", "cpu"}) [[maybe_unused]]
           const auto again = distribute(name);
@@ -245,11 +284,8 @@ std::vector<std::string> find_version_two_with(const std::string& controller) {
 Result<CgroupDirectory> CgroupDirectory::open(const std::string& parent, const std::string& name) {
   auto above = open_file(parent, O_RDONLY | O_DIRECTORY);
   if (!above) return failure(std::move(above).error());
-  if (::mkdirat(above->get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
-    return failure(Error::from_errno("mkdir in " + parent));
-  }
-  auto directory = open_at(above->get(), name, O_RDONLY | O_DIRECTORY);
-  if (!directory) return failure(std::move(directory).error());
+  auto directory = make_directory(above->get(), name);
+  if (!directory) return failure(std::move(directory).error().within("cgroup in " + parent));
   sweep(directory->get());
   return CgroupDirectory(std::move(*above), name, std::move(*directory));
 }

@@ -16,12 +16,17 @@ namespace ogni::sandbox {
 
 enum class CgroupVersion { kOne, kTwo };
 
+// Whether a control group could not be used for lack of something that may be there a moment later (processes, memory,
+// descriptors), and not because this host has no such group or does not let us.
+[[nodiscard]] bool may_pass(const Error& error);
+
+// The errors of these three are such that may_pass(); a hierarchy that is not there is no error.
 // Directories of version 1 that belong to this process in the hierarchy of `controller`, as far as they can be seen.
-std::vector<std::string> find_version_one(std::string_view controller);
+[[nodiscard]] Result<std::vector<std::string>> find_version_one(std::string_view controller);
 // Version 2: this process's own directory, if it can be seen, whatever controllers it has.
-std::vector<std::string> find_version_two();
+[[nodiscard]] Result<std::vector<std::string>> find_version_two();
 // Version 2: directories that give their children `controller`, nearest first. Tries to make the own one do so.
-std::vector<std::string> find_version_two_with(const std::string& controller);
+[[nodiscard]] Result<std::vector<std::string>> find_version_two_with(const std::string& controller);
 
 // The service's directory. Its destruction ends what runs there and removes it.
 class [[nodiscard]] CgroupDirectory {

@@ -61,6 +61,7 @@ struct Measured {
 // The environment could not be made: the step that failed, and why. Nothing is left of it.
 struct Failed {
   std::string message;
+  bool is_lasting = false;  // lasting.h
 };
 using Event = std::variant<Listening, StartFailed, Exited, Measured, Failed>;
 

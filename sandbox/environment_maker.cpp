@@ -15,6 +15,7 @@
 #include "sandbox/egress.h"
 #include "sandbox/gateway.h"
 #include "sandbox/kernel.h"
+#include "sandbox/lasting.h"
 #include "sandbox/process_tree.h"
 #include "sandbox/user_namespace.h"
 
@@ -27,6 +28,8 @@ constexpr std::uint64_t kTmpBytesDefault = 512 << 20;  // AWS's
 // make one, and a dozen for each blank one.
 constexpr rlim_t kDescriptorsPerEnvironment = 5;
 constexpr rlim_t kDescriptorsApart = 400;
+// With fewer, steps would fail here and there.
+constexpr rlim_t kDescriptorsLeast = 64;
 constexpr std::uint32_t kBlanksMax = 16;
 constexpr auto kRemovalPause = std::chrono::milliseconds(10);
 constexpr auto kEndTimeMax = std::chrono::seconds(5);
@@ -37,13 +40,14 @@ constexpr std::size_t kOtherDisksKept = 4;
 constexpr std::uint64_t kDisksKey = UINT64_MAX;
 constexpr std::uint64_t kWayOutKey = UINT64_MAX - 2;
 
-// How many environments the limit on descriptors, raised as far as it goes, lets us have.
+// How many environments the limit on descriptors, raised as far as it goes, lets us have. 0: not one.
 std::size_t raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kDescriptorsApart) return 1;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < kDescriptorsLeast) return 0;
+  if (limit.rlim_cur <= kDescriptorsApart) return 1;
   return std::min<std::size_t>(kEnvironmentsMax, (limit.rlim_cur - kDescriptorsApart) / kDescriptorsPerEnvironment);
 }
 
@@ -68,7 +72,7 @@ Error last_words(const BlankEnvironment& blank, Error error) {
   while (auto message = receive_message(blank.control.get(), wire::kRequestBytesMax)) {
     auto event = wire::decode_event(*message);
     if (event && std::holds_alternative<Failed>(*event)) {
-      return {ErrorCode::kUnavailable, std::get<Failed>(*event).message};
+      return error_of(std::get<Failed>(*event));
     }
   }
   return error;
@@ -100,16 +104,25 @@ Result<EnvironmentMaker> EnvironmentMaker::create(const LauncherOptions& options
 Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   const bool is_root = ::geteuid() == 0;
   environments_max_ = raise_descriptor_limit();
+  if (environments_max_ == 0) {
+    return failure(ErrorCode::kLimit, "the limit of open files (RLIMIT_NOFILE) is below " +
+                                          std::to_string(kDescriptorsLeast) +
+                                          ", which no environment can be made with");
+  }
   if (is_root) environments_max_ = std::min<std::size_t>(environments_max_, options_.uids);
   // Before the mount namespaces, since from the lean one no cgroup can be seen.
   auto cgroups = EnvironmentCgroups::open(options_.tag);
-  means_.processor_way = cgroups.processor_way();
-  means_.weaker = cgroups.weaker();
+  if (!cgroups) {
+    // Not lasting, whatever the errno.
+    return failure(ErrorCode::kUnavailable, std::move(cgroups).error().within("control groups").message());
+  }
+  means_.processor_way = cgroups->processor_way();
+  means_.weaker = cgroups->weaker();
   if (!is_root && options_.strength == Strength::kNamespace) {
     means_.weaker.emplace_back(kOneUserForAll);
   }
-  if (cgroups.any()) {
-    cgroups_ = std::make_unique<EnvironmentCgroups>(std::move(cgroups));
+  if (cgroups->any()) {
+    cgroups_ = std::make_unique<EnvironmentCgroups>(std::move(*cgroups));
     blanks_.use(*cgroups_);
   }
   if (options_.strength == Strength::kProcess) {

@@ -34,28 +34,38 @@ struct __attribute__((packed)) PathBeneath {
   std::int32_t parent = -1;
 };
 
-bool allow(int wall, const char* path, std::uint64_t access) {
+Result<void> allow(int wall, const char* path, std::uint64_t access) {
   const auto place = open_file(path, O_PATH);
-  if (!place) return place.error().system_error() == ENOENT;
+  if (!place && place.error().system_error() == ENOENT) return {};
+  if (!place) return failure(place.error());
   const PathBeneath rule{.allowed = access, .parent = place->get()};
-  return ::syscall(SYS_landlock_add_rule, wall, kPathBeneath, &rule, 0) == 0;
+  if (::syscall(SYS_landlock_add_rule, wall, kPathBeneath, &rule, 0) != 0) {
+    return failure(Error::from_errno("landlock_add_rule"));
+  }
+  return {};
 }
 
 }  // namespace
 
-Fd make_file_wall() {
+Result<Fd> make_file_wall() {
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion);
-  if (version < 2) return {};  // version 1 would forbid moving files about in /tmp
+  // Also where a filter of the container's forbids it: EPERM.
+  if (version < 2) return Fd();  // version 1 would forbid moving files about in /tmp
   const std::uint64_t truncate = version >= 3 ? kTruncate : 0;
   Ruleset rules{.files = kWriteFile | kRemoveAndMake | kRefer | truncate};
   if (version >= 6) rules.scoped = kScopeAbstractSockets | kScopeSignals;
   // An older kernel knows the first field only.
   const std::size_t size = version >= 6 ? sizeof rules : sizeof rules.files;
   Fd wall(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &rules, size, 0)));
-  if (!wall) return {};
-  const bool complete = allow(wall.get(), "/tmp", rules.files) && allow(wall.get(), "/dev", kWriteFile | truncate) &&
-                        allow(wall.get(), "/dev/shm", rules.files) && allow(wall.get(), "/proc", kWriteFile | truncate);
-  if (!complete) return {};
+  if (!wall) return failure(Error::from_errno("landlock_create_ruleset"));
+  struct Place {
+    const char* path;
+    std::uint64_t access;
+  };
+  for (const auto& [path, access] : {Place{"/tmp", rules.files}, Place{"/dev", kWriteFile | truncate},
+                                     Place{"/dev/shm", rules.files}, Place{"/proc", kWriteFile | truncate}}) {
+    if (auto allowed = allow(wall.get(), path, access); !allowed) return failure(std::move(allowed).error());
+  }
   return wall;
 }
 

@@ -14,8 +14,10 @@
 
 #include "base/system.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/choose_strength.h"
 #include "sandbox/environment_mounts.h"
 #include "sandbox/kernel.h"
+#include "sandbox/lasting.h"
 #include "sandbox/mount_namespaces.h"
 #include "sandbox/user_namespace.h"
 
@@ -96,7 +98,8 @@ void add_cgroups(HostReport& report) {
   for (const CgroupKind& kind : kCgroupKinds) {
     const auto there = in_child(0, [&]() -> Result<void> {
       const auto cgroups = EnvironmentCgroups::open("probe" + std::to_string(::getpid()));
-      if (const std::string& missing = (cgroups.*kind.missing)(); !missing.empty()) {
+      if (!cgroups) return failure(cgroups.error());
+      if (const std::string& missing = (*cgroups.*kind.missing)(); !missing.empty()) {
         return failure(ErrorCode::kNotFound, missing);
       }
       return {};
@@ -137,7 +140,7 @@ Result<void> try_environment(Strength strength, int program) {
   options.strength = strength;
   options.tag = "probe" + std::to_string(::getpid());
   options.program = program;
-  auto launcher = Launcher::start(options);
+  auto launcher = start_patiently(options);
   if (!launcher) return failure(std::move(launcher).error());
   if (auto asked = launcher->request({.id = 1, .strength = strength, .tmp_bytes = 1 << 20}); !asked) return asked;
   if (!wait_readable(launcher->descriptor(), kPatience)) return failure(ErrorCode::kTimedOut, "no answer");
@@ -150,7 +153,7 @@ Result<void> try_environment(Strength strength, int program) {
   auto event = environment.receive();
   if (!event) return failure(std::move(event).error());
   if (!*event) return failure(ErrorCode::kUnavailable, "no event");
-  if (auto* failed = std::get_if<Failed>(&**event)) return failure(ErrorCode::kUnavailable, failed->message);
+  if (auto* failed = std::get_if<Failed>(&**event)) return failure(error_of(*failed));
   return {};
 }
 
@@ -164,7 +167,7 @@ HostReport probe_host(int program) {
   const auto nothing = [] { return Result<void>(); };
   report.findings.push_back(find("user namespaces", in_child(CLONE_NEWUSER, nothing),
                                  is_root() ? "each environment has a user of its own" : "environments without root",
-                                 why_no_user_namespaces()));
+                                 why_no_namespaces()));
   report.findings.push_back(
       find("network and process namespaces",
            in_child(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, nothing),
@@ -190,9 +193,10 @@ HostReport probe_host(int program) {
   if (strongest) {
     report.strongest = Strength::kNamespace;
   } else {
+    report.may_pass = !is_lasting(strongest.error());
     report.why_not_more = "namespace: " + strongest.error().message();
     // Some settings let a namespace be made, and make it useless.
-    const std::string hint = why_no_user_namespaces();
+    const std::string hint = why_no_namespaces();
     if (report.why_not_more.find(hint) == std::string::npos) report.why_not_more += hint;
   }
   return report;

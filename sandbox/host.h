@@ -20,6 +20,7 @@ struct HostReport {
   std::vector<Finding> findings;
   Strength strongest = Strength::kProcess;
   std::string why_not_more;  // empty when `strongest` is the strongest there is
+  bool may_pass = false;     // `why_not_more` may be otherwise a moment later: a service would refuse to start now
 };
 
 // Tries everything for real, with a launcher and an environment of its own that are gone afterwards; `program` is the

@@ -22,6 +22,7 @@
 #include "sandbox/cgroup_file.h"
 #include "sandbox/environment_mounts.h"
 #include "sandbox/file_wall.h"
+#include "sandbox/lasting.h"
 #include "sandbox/network.h"
 #include "sandbox/privileges.h"
 #include "sandbox/process_tree.h"
@@ -121,7 +122,10 @@ Result<Begin> receive_begin() {
 Result<void> join_cgroup(const InitDescriptors& given) {
   for (std::size_t i = 0; i < kTasks.size(); ++i) {
     if (given.tasks[i] < 0) continue;
-    if (::write(kTasks[i], "0", 1) != 1) return failure(Error::from_errno("join cgroup"));
+    // kUnavailable: whatever the errno, the launcher has just made this cgroup, so it is only being removed.
+    if (::write(kTasks[i], "0", 1) != 1) {
+      return failure(ErrorCode::kUnavailable, Error::from_errno("join cgroup").message());
+    }
     ::close(kTasks[i]);
   }
   return {};
@@ -206,10 +210,15 @@ void report(const Event& event, std::span<const int> descriptors = {}) {
   [[maybe_unused]] const auto sent = send_message(kControl, wire::encode(event), descriptors);
 }
 
+[[noreturn]] void give_up(const Error& error) {
+  report(Failed{.message = error.message(), .is_lasting = is_lasting(error)});
+  ::_exit(1);
+}
+
 // Serves the control socket until either peer is gone. At most one program at a time.
 class Init {
  public:
-  Init(Strength strength, Fd children, const SystemCallFilter& filter, const InitDescriptors& given,
+  Init(Strength strength, Fd children, const SystemCallFilter& filter, const InitDescriptors& given, Fd file_wall,
        std::optional<Forerunner> forerunner)
       : strength_(strength),
         reach_(strength == Strength::kNamespace ? Reach::kNamespace : Reach::kDescendants),
@@ -220,7 +229,7 @@ class Init {
         memory_watch_(given.out_of_memory >= 0 ? kOutOfMemory : -1),
         memory_watch_is_event_(given.out_of_memory_is_event),
         memory_statistics_(given.memory_statistics >= 0 ? kMemoryStatistics : -1),
-        file_wall_(strength == Strength::kNamespace ? make_file_wall() : Fd()),
+        file_wall_(std::move(file_wall)),
         forerunner_(std::move(forerunner)) {}
 
   void run() {
@@ -433,14 +442,13 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
   auto listener = strength == Strength::kNamespace ? set_up_namespaces(descriptors) : set_up_process(descriptors, ids);
   auto children = watch_children();
   if (!listener || !children) {
-    const Error& error = !listener ? listener.error() : children.error();
-    report(Failed{.message = error.message()});
-    ::_exit(1);
+    give_up(!listener ? listener.error() : children.error());
   }
   const std::array passed = {listener->socket.get()};
   report(Listening{.socket = Fd(), .port = listener->port}, passed);
   listener->socket.reset();
   std::optional<Forerunner> forerunner;
+  Fd file_wall;
   if (strength == Strength::kNamespace) {
     const Walls walls{.system_calls = filter,
                       .files = -1,
@@ -449,12 +457,12 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
     forerunner = Forerunner::make(kLog, walls);
     // Without a memory cgroup it has to see what every process uses.
     const Kept kept = descriptors.out_of_memory < 0 ? Kept::kSight : Kept::kNothing;
-    if (auto furnished = furnish(kept); !furnished) {
-      report(Failed{.message = furnished.error().message()});
-      ::_exit(1);
-    }
+    if (auto furnished = furnish(kept); !furnished) give_up(furnished.error());
+    auto wall = make_file_wall();
+    if (!wall) give_up(wall.error());
+    file_wall = std::move(*wall);
   }
-  Init(strength, std::move(*children), filter, descriptors, std::move(forerunner)).run();
+  Init(strength, std::move(*children), filter, descriptors, std::move(file_wall), std::move(forerunner)).run();
   ::_exit(0);
 }
 

@@ -5,11 +5,15 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <utility>
 #include <vector>
+
+#include "base/system.h"
 
 namespace ogni::sandbox {
 
@@ -43,6 +47,7 @@ Result<void> attach_tree(int tree, int directory, const std::string& path) {
 Result<Fd> make_file_system(const char* type, std::span<const FileSystemOption> options, std::uint64_t attributes) {
   const std::string name(type);
   const Fd context(::fsopen(type, FSOPEN_CLOEXEC));
+  if (!context && errno == ENODEV) return failure(ErrorCode::kNotFound, "this kernel has no file system " + name);
   if (!context) return failure(Error::from_errno("fsopen " + name));
   for (const FileSystemOption& option : options) {
     const bool is_flag = option.value.empty();
@@ -78,7 +83,22 @@ Result<Child> fork_into(std::uint64_t flags, int cgroup) {
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<std::uint64_t>(cgroup);
   }
-  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  // Containers commonly deny clone3, whose flags their filter cannot see. The older call does the same but for cgroups; a
+  // sibling could not be reaped here if that failed.
+  if (pid < 0 && errno == ENOSYS && (cgroup < 0 || (flags & CLONE_PARENT) == 0)) {
+    pid = ::syscall(SYS_clone, (flags | CLONE_PIDFD) | arguments.exit_signal, nullptr, &pidfd, nullptr, nullptr);
+    if (pid > 0 && cgroup >= 0) {
+      auto moved = write_control_file(cgroup, "cgroup.procs", std::to_string(pid));
+      if (!moved) {
+        const Fd process(pidfd);
+        ::kill(static_cast<pid_t>(pid), SIGKILL);
+        while (::waitpid(static_cast<pid_t>(pid), nullptr, __WALL) < 0 && errno == EINTR) {
+        }
+        return failure(std::move(moved).error());
+      }
+    }
+  }
   if (pid < 0) return failure(Error::from_errno("clone3"));
   if (pid == 0) return Child{.pid = 0, .process = Fd()};
   return Child{.pid = static_cast<pid_t>(pid), .process = Fd(pidfd)};

@@ -29,17 +29,21 @@ bool is_tag(std::string_view tag) {
 }
 
 // In the child of a process that may have threads: only system calls on memory that is ready.
-[[noreturn]] void become_launcher(int program, int socket, int disks, char* const* arguments, char* const* variables) {
+[[noreturn]] void become_launcher(std::array<int, 4> given, char* const* arguments, char* const* variables) {
   ::setsid();
+  constexpr int kAbove = kLauncherLock + 1;
   // Out of the way of the numbers that are about to be given.
-  program = ::fcntl(program, F_DUPFD, kDiskDirectory + 1);
-  socket = ::fcntl(socket, F_DUPFD, kDiskDirectory + 1);
-  if (disks >= 0) disks = ::fcntl(disks, F_DUPFD, kDiskDirectory + 1);
+  for (int& one : given) {
+    if (one >= 0 && (one = ::fcntl(one, F_DUPFD, kAbove)) < 0) ::_exit(127);
+  }
+  const auto& [program, socket, disks, lock] = given;
+  const auto place = [](int from, int to) {
+    return from < 0 ? ::close(to) == 0 || errno == EBADF : ::dup2(from, to) >= 0;
+  };
   const int null = ::open("/dev/null", O_RDWR);
-  if (program >= 0 && socket >= 0 && null >= 0 && ::dup2(null, STDIN_FILENO) >= 0 && ::dup2(null, STDOUT_FILENO) >= 0 &&
-      ::dup2(socket, kLauncherSocket) >= 0 && (disks < 0 || ::dup2(disks, kDiskDirectory) >= 0) &&
-      ::syscall(SYS_close_range, disks < 0 ? kDiskDirectory : kDiskDirectory + 1, ~0U,
-                1U << 2 /* CLOSE_RANGE_CLOEXEC */) == 0) {
+  if (program >= 0 && null >= 0 && ::dup2(null, STDIN_FILENO) >= 0 && ::dup2(null, STDOUT_FILENO) >= 0 &&
+      place(socket, kLauncherSocket) && place(disks, kDiskDirectory) && place(lock, kLauncherLock) &&
+      ::syscall(SYS_close_range, kAbove, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */) == 0) {
     ::syscall(SYS_execveat, program, "", arguments, variables, AT_EMPTY_PATH);
   }
   ::_exit(127);
@@ -52,19 +56,33 @@ void end(const Fd& process) {
   }
 }
 
-// What the launcher says once it is up. Blocks.
+Error cannot_start(const wire::CannotStart& said) {
+  return {said.is_lasting ? ErrorCode::kNotFound : ErrorCode::kUnavailable, "launcher: " + said.message};
+}
+
+// What the launcher says once it is up. A failure that may pass is followed by another launcher's words, or by the end.
+// Blocks.
 Result<wire::Ready> wait_until_ready(int socket) {
-  if (!wait_readable(socket, kStartTimeMax)) return failure(ErrorCode::kUnavailable, "the launcher does not answer");
-  auto message = receive_message(socket, wire::kRequestBytesMax);
-  if (!message) return failure(ErrorCode::kUnavailable, "the launcher did not start");
-  auto said = wire::decode_launcher_message(message->bytes);
-  if (said) {
-    if (auto* ready = std::get_if<wire::Ready>(&*said)) return std::move(*ready);
-    if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {
-      return failure(ErrorCode::kUnavailable, "launcher: " + reason->message);
+  const auto deadline = std::chrono::steady_clock::now() + kStartTimeMax;
+  Error why(ErrorCode::kUnavailable, "the launcher ended before it said anything");
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !wait_readable(socket, left)) {
+      return failure(ErrorCode::kTimedOut, "the launcher does not answer: " + why.message());
+    }
+    auto message = receive_message(socket, wire::kRequestBytesMax);
+    if (!message) return failure(std::move(why));
+    auto said = wire::decode_launcher_message(message->bytes);
+    if (said && std::holds_alternative<wire::Ready>(*said)) return std::get<wire::Ready>(std::move(*said));
+    if (said && std::holds_alternative<wire::CannotStart>(*said)) {
+      why = cannot_start(std::get<wire::CannotStart>(*said));
+      if (why.code() == ErrorCode::kNotFound) return failure(std::move(why));
+    } else if (said && std::holds_alternative<wire::Lost>(*said)) {
+      why = Error(ErrorCode::kUnavailable, "the launcher died: " + std::get<wire::Lost>(*said).why);
+    } else {
+      return failure(ErrorCode::kUnavailable, "the launcher said something unexpected");
     }
   }
-  return failure(ErrorCode::kUnavailable, "the launcher said something unexpected");
 }
 
 }  // namespace
@@ -103,8 +121,10 @@ Result<Launcher> Launcher::start(const Options& options) {
 
   const pid_t pid = ::fork();
   if (pid < 0) return failure(Error::from_errno("fork"));
-  if (pid == 0)
-    become_launcher(options.program, sockets->second.get(), options.disk_directory, arguments.data(), variables.data());
+  if (pid == 0) {
+    become_launcher({options.program, sockets->second.get(), options.disk_directory, options.lock}, arguments.data(),
+                    variables.data());
+  }
   sockets->second.reset();
   auto process = open_pidfd(pid);
   if (!process) {
@@ -126,6 +146,7 @@ Launcher& Launcher::operator=(Launcher&& other) noexcept {
   std::swap(socket_, other.socket_);
   std::swap(pid_, other.pid_);
   std::swap(means_, other.means_);
+  std::swap(why_gone_, other.why_gone_);
   return *this;
 }
 
@@ -174,7 +195,7 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
   auto message = receive_message(socket_.get(), wire::kRequestBytesMax);
   if (!message) {
     if (message.error().system_error() == EAGAIN) return std::nullopt;
-    return failure(ErrorCode::kUnavailable, "launcher: " + message.error().message());
+    return failure(ErrorCode::kUnavailable, why_gone_.empty() ? "launcher: " + message.error().message() : why_gone_);
   }
   auto said = wire::decode_launcher_message(message->bytes);
   if (said) {
@@ -187,10 +208,14 @@ Result<std::optional<LauncherReply>> Launcher::receive() {
     }
     if (auto* ready = std::get_if<wire::Ready>(&*said)) {  // after a loss, or there is news of /tmp
       means_ = std::move(ready->means);
+      why_gone_.clear();
       return receive();
     }
     if (auto* reason = std::get_if<wire::CannotStart>(&*said)) {
-      return failure(ErrorCode::kUnavailable, "launcher: " + reason->message);
+      // The keeper tries again after what may pass.
+      why_gone_ = cannot_start(*reason).message();
+      if (!reason->is_lasting) return receive();
+      return failure(ErrorCode::kUnavailable, why_gone_);
     }
     if (auto* made = std::get_if<wire::Made>(&*said)) {
       if (message->descriptors_lost) {

@@ -97,10 +97,15 @@ class [[nodiscard]] Launcher {
     // Borrowed descriptor of a directory in which each /tmp takes up room, as a disk of its own. -1, or where this host
     // cannot do it: /tmp is in memory, and its size is added to the memory limit.
     int disk_directory = -1;
+    // Borrowed descriptor of a file that is locked with flock(2). Keeper and launcher keep it open, so the lock lasts until
+    // both have ended, however the daemon ends. -1 = none.
+    int lock = -1;
   };
 
-  // Starts the program and waits until it has made its template file system, or says why it cannot.
-  // Errors: kUnavailable with the failing step when this host cannot do `strength`; kIo.
+  // Starts the program and waits until an environment came up, or the launcher says why that fails. What may pass it has
+  // tried again for some seconds. Errors, with the failing step: kNotFound when this host lastingly cannot do `strength`
+  // (lasting.h); kUnavailable, kTimedOut, kIo for what may be
+  // otherwise another time.
   [[nodiscard]] static Result<Launcher> start(const Options& options);
 
   Launcher(Launcher&&) noexcept = default;
@@ -133,6 +138,7 @@ class [[nodiscard]] Launcher {
   Fd socket_;
   pid_t pid_ = -1;
   LauncherMeans means_;
+  std::string why_gone_;  // what the launcher has said since it was last ready
 };
 
 }  // namespace ogni::sandbox

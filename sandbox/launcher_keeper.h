@@ -9,9 +9,11 @@ namespace ogni::sandbox {
 
 // What the launcher returns when it must not go on, but another one could.
 inline constexpr int kStartAgain = 3;
+// What it returns when it could not start, has said so to the daemon, and what was in its way may pass.
+inline constexpr int kTryAgain = 4;
 
 // Runs `launcher` in a child. Returns the exit status of the process: when the launcher has ended by itself, or has died
-// too often. All signals are blocked.
+// too often. What may pass is tried again after a pause, as often as deaths are. All signals are blocked.
 int keep_launcher(int (*launcher)(int count, char** arguments), int count, char** arguments);
 
 }  // namespace ogni::sandbox

@@ -21,6 +21,7 @@
 #include "base/system.h"
 #include "sandbox/environment_maker.h"
 #include "sandbox/kernel.h"
+#include "sandbox/lasting.h"
 #include "sandbox/launcher_keeper.h"
 #include "sandbox/launcher_socket.h"
 #include "sandbox/privileges.h"
@@ -67,6 +68,13 @@ std::optional<LauncherOptions> parse_arguments(int count, char** arguments) {
 void say(const wire::LauncherMessage& message, std::span<const int> descriptors = {}) {
   // Blocks while the daemon does not read; fails when it is gone, which serve() then sees for itself.
   [[maybe_unused]] const auto sent = send_message(kLauncherSocket, wire::encode(message), descriptors);
+}
+
+// The exit status of a launcher that cannot serve.
+int cannot_start(const Error& error) {
+  const bool lasts = is_lasting(error);
+  say(wire::CannotStart{.message = error.message(), .is_lasting = lasts});
+  return lasts ? 1 : kTryAgain;
 }
 
 // Signals are the daemon's business: one to the whole group (Ctrl-C, a service manager) must not end environments that
@@ -125,7 +133,7 @@ Result<Event> next_event(int control) {
   if (!message) return failure(std::move(message).error());
   auto event = wire::decode_event(*message);
   if (!event) return failure(ErrorCode::kInternal, "an event that is none");
-  if (const auto* failed = std::get_if<Failed>(&*event)) return failure(ErrorCode::kUnavailable, failed->message);
+  if (const auto* failed = std::get_if<Failed>(&*event)) return failure(error_of(*failed));
   return std::move(*event);
 }
 
@@ -192,18 +200,12 @@ int run(int count, char** arguments) {
   ::umask(022);
   leave_session_keyring();
   if (::chdir("/") != 0) return 1;
-  if (::geteuid() == 0 && ::setgroups(0, nullptr) != 0) {
-    say(wire::CannotStart{.message = Error::from_errno("setgroups").message()});
-    return 1;
-  }
+  if (::geteuid() == 0 && ::setgroups(0, nullptr) != 0) return cannot_start(Error::from_errno("setgroups"));
   auto maker = EnvironmentMaker::create(*options, arguments[10] == std::string_view("1") ? Fd(kDiskDirectory) : Fd());
-  if (!maker) {
-    say(wire::CannotStart{.message = maker.error().message()});
-    return 1;
-  }
+  if (!maker) return cannot_start(maker.error());
   if (auto tried = try_one(*maker, options->strength); !tried) {
-    say(wire::CannotStart{.message = "trial environment: " + tried.error().message()});
-    return 1;
+    maker->end_all();
+    return cannot_start(std::move(tried).error().within("trial environment"));
   }
   say(wire::Ready{.means = maker->means()});
   serve(*maker);
@@ -219,6 +221,8 @@ int start(int count, char** arguments) {
     return 2;
   }
   ignore_signals();
+  // What the launcher executes later has no use for these.
+  ::syscall(SYS_close_range, kLauncherSocket, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
   return keep_launcher(run, count, arguments);
 }
 

@@ -29,7 +29,7 @@ Result<void> write_maps(const std::string& process, uid_t inside_uid, uid_t uid,
 
 }  // namespace
 
-std::string why_no_user_namespaces() {
+std::string why_no_namespaces() {
   struct Switch {
     const char* path;
     std::string_view bad;
@@ -37,6 +37,11 @@ std::string why_no_user_namespaces() {
   };
   constexpr std::array switches = {
       Switch{"/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces is 0"},
+      Switch{"/proc/sys/user/max_mnt_namespaces", "0", "sysctl user.max_mnt_namespaces is 0"},
+      Switch{"/proc/sys/user/max_pid_namespaces", "0", "sysctl user.max_pid_namespaces is 0"},
+      Switch{"/proc/sys/user/max_net_namespaces", "0", "sysctl user.max_net_namespaces is 0"},
+      Switch{"/proc/sys/user/max_ipc_namespaces", "0", "sysctl user.max_ipc_namespaces is 0"},
+      Switch{"/proc/sys/user/max_uts_namespaces", "0", "sysctl user.max_uts_namespaces is 0"},
       Switch{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone is 0"},
       Switch{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
              "sysctl kernel.apparmor_restrict_unprivileged_userns is 1"},
@@ -48,15 +53,19 @@ std::string why_no_user_namespaces() {
   return "";
 }
 
+Error no_namespaces(Error error, std::string_view doing) {
+  const std::string setting = why_no_namespaces();
+  Error told = std::move(error).within(std::string(doing) + setting);
+  if (setting.empty()) return told;
+  return {ErrorCode::kNotFound, told.message()};
+}
+
 Result<void> enter_user_namespace() {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
-  if (::unshare(CLONE_NEWUSER) != 0) {
-    const int error = errno;
-    return failure(Error::from_errno("unshare user namespace" + why_no_user_namespaces(), error));
-  }
+  if (::unshare(CLONE_NEWUSER) != 0) return failure(no_namespaces(Error::from_errno("unshare"), "user namespace"));
   if (auto mapped = write_maps("self", uid, uid, gid, gid); !mapped) {
-    return failure(std::move(mapped).error().within("user namespace" + why_no_user_namespaces()));
+    return failure(no_namespaces(std::move(mapped).error(), "user namespace"));
   }
   return {};
 }

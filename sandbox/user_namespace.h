@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -17,9 +18,12 @@ inline constexpr gid_t kEnvironmentGid = 993;
 // every capability.
 [[nodiscard]] Result<void> enter_user_namespace();
 
-// The setting of this host that forbids user namespaces, in parentheses and after a space: the end of a sentence. Empty
-// where none does.
-std::string why_no_user_namespaces();
+// The setting of this host that forbids namespaces, in parentheses and after a space: the end of a sentence. Empty where
+// none does.
+std::string why_no_namespaces();
+// `error` of making a namespace, with that setting in its words. Where a setting forbids it the error is lasting
+// (kNotFound): the kernel's own errno may be ENOSPC, which stands for a bound that others have reached, too.
+[[nodiscard]] Error no_namespaces(Error error, std::string_view doing);
 
 // Maps kEnvironmentUid and kEnvironmentGid of the namespace that `child` was cloned into to `uid` and `gid` of ours.
 [[nodiscard]] Result<void> map_environment_ids(pid_t child, uid_t uid, gid_t gid);

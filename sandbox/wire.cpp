@@ -161,34 +161,35 @@ std::optional<MakeEnvironment> decode_make_environment(std::string_view bytes) {
 }
 
 std::string encode(const LauncherMessage& message) {
-  return std::visit(Overloaded{
-                        [](const Lost& lost) { return Writer(Kind::kLost).text(lost.why).take(); },
-                        [](const Ready& ready) {
-                          return Writer(Kind::kReady)
-                              .text(ready.means.why_tmp_is_memory)
-                              .number(static_cast<std::uint64_t>(ready.means.processor_way))
-                              .texts(ready.means.weaker)
-                              .text(ready.means.why_no_way_out)
-                              .take();
-                        },
-                        [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).take(); },
-                        [](const Made& m) {
-                          return Writer(Kind::kMade)
-                              .number(m.id)
-                              .number(m.has_cgroup)
-                              .number(static_cast<std::uint64_t>(m.freeze_way))
-                              .number(m.processor_weight)
-                              .take();
-                        },
-                        [](const Refused& m) {
-                          return Writer(Kind::kRefused)
-                              .number(m.id)
-                              .number(static_cast<std::uint64_t>(m.code))
-                              .text(m.message)
-                              .take();
-                        },
-                    },
-                    message);
+  return std::visit(
+      Overloaded{
+          [](const Lost& lost) { return Writer(Kind::kLost).text(lost.why).take(); },
+          [](const Ready& ready) {
+            return Writer(Kind::kReady)
+                .text(ready.means.why_tmp_is_memory)
+                .number(static_cast<std::uint64_t>(ready.means.processor_way))
+                .texts(ready.means.weaker)
+                .text(ready.means.why_no_way_out)
+                .take();
+          },
+          [](const CannotStart& m) { return Writer(Kind::kCannotStart).text(m.message).number(m.is_lasting).take(); },
+          [](const Made& m) {
+            return Writer(Kind::kMade)
+                .number(m.id)
+                .number(m.has_cgroup)
+                .number(static_cast<std::uint64_t>(m.freeze_way))
+                .number(m.processor_weight)
+                .take();
+          },
+          [](const Refused& m) {
+            return Writer(Kind::kRefused)
+                .number(m.id)
+                .number(static_cast<std::uint64_t>(m.code))
+                .text(m.message)
+                .take();
+          },
+      },
+      message);
 }
 
 std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
@@ -206,7 +207,9 @@ std::optional<LauncherMessage> decode_launcher_message(std::string_view bytes) {
       return whole<LauncherMessage>(reader, std::move(ready));
     }
     case Kind::kCannotStart: {
-      CannotStart message{.message = reader.text()};
+      CannotStart message;
+      message.message = reader.text();
+      message.is_lasting = reader.flag();
       return whole<LauncherMessage>(reader, std::move(message));
     }
     case Kind::kMade: {
@@ -300,7 +303,7 @@ std::string encode(const Event& event) {
                 .take();
           },
           [](const Measured& e) { return Writer(Kind::kMeasured).number(e.pss_bytes).number(e.max_rss_bytes).take(); },
-          [](const Failed& e) { return Writer(Kind::kFailed).text(e.message).take(); },
+          [](const Failed& e) { return Writer(Kind::kFailed).text(e.message).number(e.is_lasting).take(); },
       },
       event);
 }
@@ -337,7 +340,9 @@ std::optional<Event> decode_event(Message& message) {
       return whole<Event>(reader, event);
     }
     case Kind::kFailed: {
-      Failed event{.message = reader.text()};
+      Failed event;
+      event.message = reader.text();
+      event.is_lasting = reader.flag();
       return whole<Event>(reader, std::move(event));
     }
     default:

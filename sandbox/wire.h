@@ -45,6 +45,7 @@ struct Ready {
 };
 struct CannotStart {
   std::string message;
+  bool is_lasting = false;  // else another launcher is being started, or the end follows
 };
 // The launcher ended, and every environment with it; another one is being started. Ready or the end follow.
 struct Lost {

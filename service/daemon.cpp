@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -26,8 +27,10 @@
 #include "catalogue/code_store.h"
 #include "catalogue/root_store.h"
 #include "protocol/limits.h"
+#include "sandbox/choose_strength.h"
 #include "sandbox/launcher.h"
 #include "service/api/api.h"
+#include "service/data_directory.h"
 #include "service/functions.h"
 #include "service/http/server.h"
 #include "service/identity.h"
@@ -48,6 +51,8 @@ namespace {
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 // How long running invocations may go on after SIGTERM.
 constexpr auto kDrainMax = 30s;
+// A launcher needs this long at most to end thousands of environments on a busy host.
+constexpr auto kPredecessorMax = 30s;
 constexpr auto kLogFlushAfter = 100ms;
 constexpr auto kCleanCodeEvery = 10min;
 // Of the daemon, for each environment: control, init, log, memory, cgroup, listening and usually one or two connections.
@@ -75,6 +80,7 @@ std::uint64_t host_memory_mb() {
 
 struct Ground {
   Fd data;
+  Fd launcher_lock;  // shared with the launcher
   Fd runtime;
   Fd temporary;
   Fd logs;
@@ -96,24 +102,46 @@ sandbox::WayOutDemand way_out_demand(Settings::Network network) {
   return sandbox::WayOutDemand::kNone;
 }
 
-Result<sandbox::Launcher> start_launcher(sandbox::Strength strength, const Fd& program, int data, int temporary,
-                                         const Identity& identity, const Settings& settings) {
+// A predecessor that was killed leaves a launcher, which ends what runs and removes what it made. Nothing of that is over
+// when the predecessor is.
+Result<Fd> wait_for_predecessor(int data, const Identity& identity) {
+  auto lock = lock_for_launcher(data, identity, 0s);
+  if (lock || lock.error().code() != ErrorCode::kConflict) return lock;
+  spdlog::info("waiting for the launcher of the service before this one to end");
+  return lock_for_launcher(data, identity, kPredecessorMax);
+}
+
+Result<void> start_launcher(const Fd& program, const Identity& identity, const Settings& settings, Ground& ground) {
   struct stat status{};
-  if (::fstat(data, &status) != 0) return failure(Error::from_errno("stat the data directory"));
+  if (::fstat(ground.data.get(), &status) != 0) return failure(Error::from_errno("stat the data directory"));
   const std::string place = std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+  auto had = had_walls(ground.data.get());
+  if (!had) return failure(std::move(had).error());
   sandbox::Launcher::Options options;
-  options.strength = strength;
   options.tag = to_hex(sha256(place)).substr(0, 16);
   options.program = program.get();
   options.blank_environments = settings.blank_environments;
   options.way_out = way_out_demand(settings.network);
-  options.disk_directory = temporary;
+  options.disk_directory = ground.temporary.get();
+  options.lock = ground.launcher_lock.get();
   options.shared_memory_bytes = std::uint64_t{settings.shared_memory_mb} << 20;
   if (identity.must_change) {
     options.process_uid = identity.uid;
     options.process_gid = identity.gid;
   }
-  return sandbox::Launcher::start(options);
+  auto chosen = sandbox::choose_launcher({.strength = settings.isolation, .had_walls = *had}, options);
+  if (!chosen) return failure(std::move(chosen).error());
+  if (chosen->strength == sandbox::Strength::kNamespace) {
+    if (auto noted = remember_walls(ground.data.get(), identity); !noted) return noted;
+  } else if (settings.isolation) {
+    spdlog::warn("functions run WITHOUT ISOLATION, as processes of this host");
+  } else {
+    spdlog::warn("namespaces cannot be had here ({}): functions run WITHOUT ISOLATION, as processes of this host",
+                 chosen->why_not_more);
+  }
+  ground.strength = chosen->strength;
+  ground.launcher = std::move(chosen->launcher);
+  return {};
 }
 
 // The directory that functions are to have as their root. It must not show them what the service keeps, or the host whole.
@@ -173,6 +201,9 @@ Result<Ground> prepare(const Settings& settings) {
   auto data = open_data_directory(*path, *identity);
   if (!data) return failure(std::move(data).error());
   ground.data = std::move(*data);
+  auto lock = wait_for_predecessor(ground.data.get(), *identity);
+  if (!lock) return failure(std::move(lock).error());
+  ground.launcher_lock = std::move(*lock);
   auto listener = http::listen_tcp(settings.listen_address, settings.listen_port);
   if (!listener) return failure(std::move(listener).error());
   ground.listener = std::move(*listener);
@@ -189,20 +220,8 @@ Result<Ground> prepare(const Settings& settings) {
 
   auto program = open_program("ogni-launcher");
   if (!program) return failure(std::move(program).error());
-  ground.strength = settings.isolation.value_or(sandbox::Strength::kNamespace);
-  auto launcher =
-      start_launcher(ground.strength, *program, ground.data.get(), ground.temporary.get(), *identity, settings);
-  if (!launcher && !settings.isolation) {
-    spdlog::warn("namespaces cannot be had here ({}): functions run WITHOUT ISOLATION, as processes of this host",
-                 launcher.error().message());
-    ground.strength = sandbox::Strength::kProcess;
-    launcher =
-        start_launcher(ground.strength, *program, ground.data.get(), ground.temporary.get(), *identity, settings);
-  }
-  if (!launcher) return failure(std::move(launcher).error());
-  ground.launcher = std::move(*launcher);
-  if (ground.strength == sandbox::Strength::kProcess && settings.isolation) {
-    spdlog::warn("functions run WITHOUT ISOLATION, as processes of this host");
+  if (auto started = start_launcher(*program, *identity, settings, ground); !started) {
+    return failure(std::move(started).error());
   }
   if (settings.network != Settings::Network::kLoopback) {
     if (ground.strength == sandbox::Strength::kProcess) {
@@ -280,9 +299,7 @@ asio::awaitable<void> drain(Fleet& fleet, http::Server& server, asio::io_context
   context.stop();
 }
 
-}  // namespace
-
-int run_daemon(const Settings& settings) {
+int serve(const Settings& settings) {
   // Payloads of megabytes come and go: their pages are kept for the next one instead of being given back and faulted in
   // again with each.
   ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
@@ -427,6 +444,23 @@ int run_daemon(const Settings& settings) {
   logs.flush();
   workers.join();
   return status;
+}
+
+}  // namespace
+
+int run_daemon(const Settings& settings) {
+  // No thread can be started, no descriptor is left.
+  const auto refuse = [](const std::exception& thrown) {
+    std::fprintf(stderr, "ogni serve: %s\n", thrown.what());
+    return 1;
+  };
+  try {
+    return serve(settings);
+  } catch (const std::system_error& thrown) {
+    return refuse(thrown);
+  } catch (const boost::system::system_error& thrown) {
+    return refuse(thrown);
+  }
 }
 
 }  // namespace ogni::service

@@ -12,7 +12,8 @@ namespace ogni::service {
 // places that were looked at.
 [[nodiscard]] Result<Fd> open_program(const std::string& name);
 
-// Puts the `bootstrap` of managed runtimes into `directory`, where environments see it as /var/runtime.
+// Puts the `bootstrap` of managed runtimes into `directory`, where environments see it as /var/runtime. One that is there and
+// is the same stays.
 [[nodiscard]] Result<void> install_bootstrap(int directory);
 
 }  // namespace ogni::service

@@ -63,17 +63,21 @@ class Restart(DaemonTest):
         created = service.client.create_function(FunctionName="last", Runtime="provided.al2023", Handler="h",
                                                  Role="arn:aws:iam::000000000000:role/any",
                                                  Code={"ZipFile": functions.hello_cpp()})
-        service.kill()
-        wait_until(lambda: not [g for g in groups() if g not in groups_before and is_empty(g)],
-                   "the control groups are gone")
-        self.assertEqual({m for m in mounts() - mounts_before if str(self.data) in m}, set())
+        family = service.family()
+        service.process.kill()
 
-        again = self.start()
+        again = self.start()  # at once: what is left of the first is its to wait for
+        service.process.wait()
+        service.process.stdout.close()
+        service.expect_gone(family)
         for name in names:
             self.assertEqual(again.invoke(name).json, 1)
         self.assertEqual(again.wait_active("last")["CodeSha256"], created["CodeSha256"])
         self.assertEqual(again.invoke("last", b"[1]").json, [1])
         self.assertEqual(again.stop(), 0)
+        wait_until(lambda: not [g for g in groups() if g not in groups_before and is_empty(g)],
+                   "the control groups are gone")
+        self.assertEqual({m for m in mounts() - mounts_before if str(self.data) in m}, set())
 
     def test_an_upload_cut_short_by_kill_9_leaves_no_trace(self):
         service = self.start()

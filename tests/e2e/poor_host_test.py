@@ -1,14 +1,13 @@
 """Hosts that lack something: no user namespaces, no control group that may be written, no more processes."""
 
-import os
 import shutil
 import subprocess
 import tempfile
 import unittest
-from pathlib import Path
 
 import functions
-from harness import OGNI, Service, can_isolate, wait_until
+from harness import OGNI, Service, can_isolate
+from no_more_processes import process_group
 
 
 class NoUserNamespaces(unittest.TestCase):
@@ -55,33 +54,11 @@ class NoUserNamespaces(unittest.TestCase):
 class NoMoreProcesses(unittest.TestCase):
     """A control group bounds the processes of the service, as systemd's TasksMax= does."""
 
-    def group(self):
-        """A new group of the first hierarchy that bounds processes."""
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            for top in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup"):
-                place = Path(top + path)
-                if (controllers == "" or "pids" in controllers.split(",")) and (place / "cgroup.procs").exists():
-                    # In version 2 a group with processes has no child that bounds them; one beside it may.
-                    for parent in (place, place.parent):
-                        group = parent / f"test-pids-{os.getpid()}"
-                        try:
-                            group.mkdir()
-                        except OSError:
-                            continue
-                        if (group / "pids.max").exists():
-                            return group
-                        group.rmdir()
-        self.skipTest("no control group bounds processes here")
-
     def test_the_error_is_clear_and_calls_are_served_again(self):
-        if os.getuid() != 0:
-            self.skipTest("only root can make such a group")
         reason = can_isolate()
         if reason:
             self.skipTest("namespace isolation: " + reason)
-        group = self.group()
-        self.addCleanup(lambda: wait_until(lambda: self.removed(group), "the group is empty"))
+        group = process_group(self)
         service = Service("--isolation", "namespace", "--blank-environments", "0")
         self.addCleanup(service.close)
         service.start()
@@ -101,14 +78,6 @@ class NoMoreProcesses(unittest.TestCase):
         (group / "pids.max").write_text("max")
         self.assertEqual(service.invoke("two", b"[1]").body, b"[1]")
         self.assertEqual(service.stop(), 0)
-
-    @staticmethod
-    def removed(group):
-        try:
-            group.rmdir()
-        except OSError:
-            return not group.exists()
-        return True
 
 
 class NoControlGroups(unittest.TestCase):
