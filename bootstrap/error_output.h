@@ -13,6 +13,9 @@ class ErrorOutput {
   // So much of the end is kept, and less than twice as much.
   static constexpr std::size_t kTailBytes = 8 * 1024;
 
+  // At once: more than a pipe holds, and not for ever where somebody writes without end.
+  static constexpr std::size_t kPassBytesMax = 4 * 1024 * 1024;
+
   ErrorOutput() = default;  // of nobody
   explicit ErrorOutput(Descriptor reading);
 

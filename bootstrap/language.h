@@ -38,6 +38,8 @@ struct Language {
   // What the interpreter's last words on stderr say of the error that has ended it, for a language whose worker cannot
   // catch errors: false where they do not tell. Not null: stderr passes through this program.
   bool (*last_words)(std::string_view errors, int wait_status, ErrorReport& report) = nullptr;
+  // The same, for a worker that asks by `stderr=yes` for the last lines behind the message of an error.
+  bool adds_errors = false;
 };
 
 std::span<const Language> languages();

@@ -80,6 +80,24 @@ ErrorReport report_of(const FrameReader& frame) {
   return report;
 }
 
+void add_errors(ErrorReport& report, std::string_view errors) {
+  constexpr int kLinesMax = 10;
+  constexpr std::size_t kBytesMax = 2048;
+  errors = errors.substr(0, errors.rfind("[ERROR] " + report.type + ": "));
+  while (!errors.empty() && errors.back() == '\n') errors.remove_suffix(1);
+  std::size_t begin = errors.size();
+  for (int lines = 0; lines < kLinesMax && begin > 0; ++lines) {
+    const std::size_t line = begin < 2 ? 0 : errors.rfind('\n', begin - 2) + 1;  // npos + 1 is 0
+    if (errors.size() - line > kBytesMax) break;
+    begin = line;
+  }
+  if (begin == errors.size())
+    errors = errors.substr(errors.size() - std::min(errors.size(), kBytesMax));
+  else
+    errors.remove_prefix(begin);
+  if (!errors.empty()) report.message.append(": ").append(errors);
+}
+
 ErrorReport exit_report(std::string_view death, std::string_view request_id) {
   ErrorReport report;
   report.type = protocol::function_error::kExitError;

@@ -86,7 +86,7 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
   set_non_blocking(pipes->replies.reading.get());
 
   Pipe errors;
-  if (command.last_words != nullptr && errors.open()) descriptors.push_back({errors.writing.get(), STDERR_FILENO});
+  if (command.keeps_errors && errors.open()) descriptors.push_back({errors.writing.get(), STDERR_FILENO});
 
   const pid_t process = spawn({.arguments = arguments, .environment = environment, .descriptors = descriptors});
   if (process < 0) {
@@ -96,7 +96,8 @@ std::unique_ptr<Worker> Worker::start(const WorkerCommand& command, const std::v
   auto worker = std::unique_ptr<Worker>(
       new Worker(process, std::move(pipes->requests.writing), std::move(pipes->replies.reading), std::move(memory)));
   if (have_names) worker->unopened_ = std::move(pipes);
-  if (errors.reading) worker->errors_ = ErrorOutput(std::move(errors.reading));
+  errors.writing.close();
+  if (errors.reading) worker->errors_ = std::make_unique<ErrorRelay>(std::move(errors.reading));
   return worker;
 }
 
@@ -139,7 +140,7 @@ Worker::Outcome Worker::exchange(std::string_view frame, std::string_view body) 
     return ::read(replies_.get(), &byte, 1) > 0 ? malformed() : died();
   }
   reader_.reset();
-  errors_.forget();
+  if (errors_) errors_->forget();
   const Outcome outcome = transfer(frame, body);
   unopened_.reset();
   return outcome;
@@ -157,13 +158,10 @@ bool Worker::waits() const {
 
 Worker::Ready Worker::wait(bool writable) {
   while (true) {
-    pollfd watched[4] = {{replies_.get(), POLLIN, 0},
-                         {process_descriptor_.get(), POLLIN, 0},
-                         {requests_.get(), POLLOUT, 0},
-                         {errors_.descriptor(), POLLIN, 0}};
+    pollfd watched[3] = {
+        {replies_.get(), POLLIN, 0}, {process_descriptor_.get(), POLLIN, 0}, {requests_.get(), POLLOUT, 0}};
     if (!writable) watched[2].fd = -1;  // ignored by poll, as is a missing pidfd
-    const int count = ::poll(watched, 4, process_descriptor_ ? -1 : kPollMs);
-    if (watched[3].revents != 0) errors_.pass_on();
+    const int count = ::poll(watched, 3, process_descriptor_ ? -1 : kPollMs);
     if (watched[0].revents & POLLIN) return Ready::kReplies;
     if (watched[1].revents != 0) return Ready::kDeath;
     if (watched[2].revents & POLLOUT) return Ready::kRequests;
@@ -215,12 +213,13 @@ Worker::Outcome Worker::receive() {
       return died();
     }
   }
+  if (errors_) errors_->catch_up();  // what was written before the answer is in the log before it
   return reader_.state() == FrameReader::State::kDone ? Outcome::kReply : malformed();
 }
 
 Worker::Outcome Worker::died() {
   end(Patience::kSome);
-  errors_.pass_on();
+  if (errors_) errors_->catch_up();
   return Outcome::kDied;
 }
 

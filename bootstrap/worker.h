@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "bootstrap/descriptor.h"
-#include "bootstrap/error_output.h"
+#include "bootstrap/error_relay.h"
 #include "bootstrap/frame.h"
 #include "bootstrap/named_pipes.h"
 #include "bootstrap/report.h"
@@ -34,6 +34,9 @@ struct WorkerCommand {
   bool opens_pipes = false;
   // What its last words on stderr say of the error that has ended it; false: nothing. Null: stderr is this program's own.
   bool (*last_words)(std::string_view errors, int wait_status, ErrorReport& report) = nullptr;
+
+  // stderr passes through this program also without that.
+  bool keeps_errors = false;
 
   static constexpr const char* kRequestsPath = "{requests}";
   static constexpr const char* kRepliesPath = "{replies}";
@@ -84,7 +87,7 @@ class Worker {
   // After kDied: as waitpid(2) gives it.
   int wait_status() const { return wait_status_; }
   // The end of what it wrote on stderr since the last request, where that is kept.
-  std::string_view errors() { return errors_.tail(); }
+  std::string errors() { return errors_ ? errors_->tail() : std::string(); }
 
  private:
   Worker(pid_t process, Descriptor requests, Descriptor replies, std::vector<Descriptor> memory = {});
@@ -104,7 +107,7 @@ class Worker {
   Descriptor requests_;
   Descriptor replies_;
   std::vector<Descriptor> memory_;
-  ErrorOutput errors_;
+  std::unique_ptr<ErrorRelay> errors_;    // null: stderr is this program's own
   std::unique_ptr<NamedPipes> unopened_;  // until its first answer: some open the requests only when they read
   int wait_status_ = 0;
   bool delivered_ = false;

@@ -134,6 +134,7 @@ WorkerCommand worker_command(const Language& language, std::string interpreter, 
   WorkerCommand command;
   command.memory_files = language.memory_files;
   command.last_words = language.last_words;
+  command.keeps_errors = language.last_words != nullptr || language.adds_errors;
   command.script_path = settings.opt() + "/ogni/workers/" + language.file_name;
   if (::access(command.script_path.c_str(), R_OK) != 0) {
     command.opens_pipes = std::any_of(language.arguments.begin(), language.arguments.end(), [](const char* word) {

@@ -121,7 +121,8 @@ Client::Answer WorkerWay::answer(Client& client) {
   }
   if (reply.kind() == "stream") return stream(client);
   const bool spoke_protocol = reply.kind() == "error";
-  const ErrorReport report = spoke_protocol ? report_of(reply) : protocol_report();
+  ErrorReport report = spoke_protocol ? report_of(reply) : protocol_report();
+  if (spoke_protocol && reply.field("stderr") == "yes") add_errors(report, worker_->errors());
   const Client::Answer answered = fail(client, report);
   if (!spoke_protocol || reply.field("ends") == "yes") worker_.reset();
   return answered;
@@ -146,7 +147,8 @@ Client::Answer WorkerWay::stream(Client& client) {
       return client.stream_end();
     }
     const bool ends = kind == "error" && reply.field("ends") == "yes";
-    const ErrorReport report = kind == "error" ? report_of(reply) : failure(outcome, request_id);
+    ErrorReport report = kind == "error" ? report_of(reply) : failure(outcome, request_id);
+    if (kind == "error" && reply.field("stderr") == "yes") add_errors(report, worker_->errors());
     if (ends) worker_.reset();
     return fail_stream(client, report);
   }

@@ -58,10 +58,10 @@ _ogni_failed() {
 
 # --- the protocol --------------------------------------------------------------------------------------------------
 
-# _ogni_error KIND TYPE MESSAGE TRACE
+# _ogni_error KIND TYPE MESSAGE TRACE [MORE-OF-THE-HEAD]
 _ogni_error() {
   local LC_ALL=C
-  local head="type=$2"$'\n'"message_bytes=${#3}"$'\n' body=$3$'\n'$4
+  local head="type=$2"$'\n'"message_bytes=${#3}"$'\n'${5-} body=$3$'\n'$4
   builtin printf '%s %d %d\n%s%s' "$1" "${#head}" "${#body}" "$head" "$body" >&"$_ogni_replies"
 }
 
@@ -137,7 +137,7 @@ _ogni_answer() {
 }
 
 _ogni_report() {
-  local LC_ALL=C type message=''
+  local LC_ALL=C type message='' more=''
   builtin read -r -N 268435456 message <"/proc/self/fd/$_ogni_output"
   message=${message%$'\n'}
   if [[ $_ogni_end == exit ]]; then
@@ -145,10 +145,10 @@ _ogni_report() {
     message="RequestId: $_ogni_request_id Error: Runtime exited with error: exit status $_ogni_status"
   else
     type=HandlerFailed
-    [[ -n $message ]] || message="$_ogni_function failed with status $_ogni_status"
+    [[ -n $message ]] || message="$_ogni_function failed with status $_ogni_status" more=$'stderr=yes\n'
   fi
   builtin printf '%s\n' "[ERROR] $type: $message" "${_ogni_trace%$'\n'}" >&2
-  _ogni_error error "$type" "$message" "$_ogni_trace"
+  _ogni_error error "$type" "$message" "$_ogni_trace" "$more"
 }
 
 # --- the handler ---------------------------------------------------------------------------------------------------
@@ -224,6 +224,9 @@ _ogni_hide 3 && _ogni_requests=$_ogni_hidden
 _ogni_hide 4 && _ogni_replies=$_ogni_hidden
 exec {_ogni_input}<&6 {_ogni_output}>&7 {_ogni_begun}<&8 5<&- 6<&- 7>&- 8<&-
 _ogni_load
+# What $0 is, from bash 5.0 on: the descriptor that this is read from has no folder beside it.
+# shellcheck disable=SC2034
+BASH_ARGV0=$_ogni_file
 # Not in a function, where `declare` in the script would make locals.
 # shellcheck source=/dev/null
 source "$_ogni_file"

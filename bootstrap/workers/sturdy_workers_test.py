@@ -50,6 +50,43 @@ class Bash(Case):
         for count in range(1, 20):
             self.assertEqual(own.text("x"), f"{count}\n", own.log())
 
+    def test_its_name_is_that_of_the_handlers_file(self):
+        own = self.start('top=$0\nhandler() { echo "$top $0 $(cd "$(dirname "$0")" && pwd)"; }')
+        folder = f"{own.directory}/task"
+        self.assertEqual(own.text("x"), f"{folder}/app.sh {folder}/app.sh {folder}\n")
+
+    def test_the_message_of_a_failure_has_the_end_of_stderr(self):
+        own = self.start("""
+            handler() {
+              case $1 in
+                '"few"') echo 'cannot find it' >&2; echo 'giving up' >&2; return 7 ;;
+                '"many"') for ((i = 0; i < 3000; ++i)); do echo "line $i" >&2; done; return 1 ;;
+                '"long"') printf '%9000s\\n' end >&2; return 1 ;;
+                '"program"') ls /nothing/here; return ;;
+                '"printed"') echo 'it says so'; echo 'noise' >&2; return 1 ;;
+                '"silent"') return 3 ;;
+              esac
+              echo fine
+            }""")
+        failed = "handler failed with status"
+        last = "\n".join(f"line {i}" for i in range(2990, 3000))
+        for event, message in (("few", f"{failed} 7: cannot find it\ngiving up"), ("many", f"{failed} 1: {last}"),
+                               ("long", f"{failed} 1: {' ' * 2045}end"),
+                               ("program", f"{failed} 2: ls: cannot access '/nothing/here': No such file or directory"),
+                               ("printed", "it says so"), ("silent", f"{failed} 3")):
+            answer = own.invoke(event)
+            self.assertEqual(json.loads(answer.body)["errorMessage"], message, own.log())
+            self.assertEqual(json.loads(answer.body)["errorType"], "HandlerFailed")
+        self.assertIn("line 0\nline 1\n", own.log())
+        self.assertEqual(own.text("next"), "fine\n")
+
+    def test_what_is_left_behind_logs_between_invocations(self):
+        own = self.start("handler() { (until [[ -e $HOME/go ]]; do sleep 0.01; done; echo 'left behind' >&2) & }")
+        own.invoke("x")
+        self.assertNotIn("left behind", own.log())
+        (own.directory / "go").touch()
+        self.assertIn("left behind", own.log_with("left behind"))
+
     def test_a_type_is_one_line(self):
         self.types_are_one_line("""
             LAMBDA_STREAMING=yes

@@ -198,6 +198,80 @@ function handler(event,    i) {
   2dup s\" \"exit\"" is if [char] e repeated ." part" 1 (bye) then
   2dup s\" \"wait\"" is if ." part" stdout flush-file drop 1000000 ms then
   2drop s" " ;""",
+    "r": r"""
+handler <- function(event, context) {
+  many <- function(c) strrep(c, 200000)
+  if (event == '"long"') { cat(many("x"), "|\n", sep = ""); cat(many("y"), "|\n", sep = "", file = stderr()) }
+  if (event == '"lines"') for (i in 0:4999) cat(sprintf("%04d%s\n", i, strrep("0", 95)))
+  if (event == '"child"') system(r"(CHILD)")
+  if (event == '"exit"') { cat(many("e"), "|\n", sep = ""); cat("part"); quit("no", 1, FALSE) }
+  if (event == '"wait"') { cat("part"); Sys.sleep(1000) }
+  ""
+}""",
+    "racket": r"""#lang racket/base
+(require racket/system racket/string)
+(provide handler)
+(define (handler event context)
+  (define (many c) (make-string 200000 c))
+  (cond
+    [(equal? event "\"long\"")
+     (printf "~a|\n" (many #\x)) (eprintf "~a|\n" (many #\y))]
+    [(equal? event "\"lines\"")
+     (for ([i 5000]) (printf "~a~a\n" (substring (number->string (+ 10000 i)) 1) (make-string 95 #\0)))]
+    [(equal? event "\"child\"") (system "CHILD")]
+    [(equal? event "\"exit\"") (printf "~a|\npart" (many #\e)) (exit 1)]
+    [(equal? event "\"wait\"") (display "part") (flush-output) (sleep 1000)])
+  "")""",
+    "raku": r"""
+sub handler($event, $context) {
+    given $event {
+        when '"long"' { say 'x' x 200000 ~ '|'; note 'y' x 200000 ~ '|' }
+        when '"lines"' { for ^5000 { say $_.fmt('%04d') ~ '0' x 95 } }
+        when '"child"' { shell q{CHILD} }
+        when '"exit"' { say 'e' x 200000 ~ '|'; print 'part'; exit 1 }
+        when '"wait"' { print 'part'; sleep 1000 }
+    }
+    ''
+}""",
+    "erlang": r"""
+-module(app).
+-export([handler/2]).
+many(C) -> binary:copy(<<C>>, 200000).
+handler(<<"\"long\"">>, _) ->
+    io:format("~s|~n", [many($x)]), io:format(standard_error, "~s|~n", [many($y)]), <<>>;
+handler(<<"\"lines\"">>, _) ->
+    [io:format("~4..0b~s~n", [I, binary:copy(<<"0">>, 95)]) || I <- lists:seq(0, 4999)], <<>>;
+handler(<<"\"child\"">>, _) -> io:put_chars(os:cmd("CHILD")), <<>>;
+handler(<<"\"exit\"">>, _) -> io:format("~s|~npart", [many($e)]), halt(1);
+handler(<<"\"wait\"">>, _) -> io:format("part"), timer:sleep(1000000);
+handler(_, _) -> <<>>.""",
+    "elixir": r"""
+defmodule App do
+  def many(c), do: String.duplicate(c, 200_000)
+  def handler("\"long\"", _) do
+    IO.puts(many("x") <> "|")
+    IO.puts(:stderr, many("y") <> "|")
+    ""
+  end
+  def handler("\"lines\"", _) do
+    for i <- 0..4999, do: IO.puts(String.pad_leading(Integer.to_string(i), 4, "0") <> String.duplicate("0", 95))
+    ""
+  end
+  def handler("\"child\"", _) do
+    {text, 0} = System.cmd("sh", ["-c", ~S(CHILD)])
+    IO.write(text)
+    ""
+  end
+  def handler("\"exit\"", _) do
+    IO.write(many("e") <> "|\npart")
+    System.halt(1)
+  end
+  def handler("\"wait\"", _) do
+    IO.write("part")
+    Process.sleep(1_000_000)
+  end
+  def handler(_, _), do: ""
+end""",
     "java": r"""
 public class app {
   public static String handler(String event) throws Exception {
@@ -210,6 +284,10 @@ public class app {
   }
 }""",
 }
+
+
+# In their texts a backslash is written twice.
+ESCAPING = ("guile", "sbcl", "prolog", "gawk", "java", "racket", "erlang")
 
 
 class PipedLog:
@@ -258,7 +336,7 @@ class Case:
     def start(self, **options):
         log = PipedLog()
         self.addCleanup(log.close)
-        escaped = CHILD if self.language.name in ("guile", "sbcl", "prolog", "gawk", "java") else CHILD.replace("\\\\", "\\")
+        escaped = CHILD if self.language.name in ESCAPING else CHILD.replace("\\\\", "\\")
         source = HANDLERS[self.language.name].replace("CHILD", escaped)
         own = workers_test.Bootstrap(self.language, source=source, log=log.writer, **options)
         self.addCleanup(own.__exit__)
