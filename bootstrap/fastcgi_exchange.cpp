@@ -24,19 +24,12 @@ std::string variable_of(std::string_view field) {
   return name;
 }
 
-// PATH_INFO is decoded (RFC 3875, 4.1.5); what would be a NUL, which ends texts of many applications, stays as it is.
-std::string decoded_path(std::string_view path) {
-  std::string decoded;
-  decoded.reserve(path.size());
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    unsigned char byte = 0;
-    const std::string_view digits = path[i] == '%' ? path.substr(i + 1, 2) : std::string_view();
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    const bool is_escape = digits.size() == 2 && parsed.ptr == digits.data() + 2 && byte != 0;
-    decoded += is_escape ? static_cast<char>(byte) : path[i];
-    if (is_escape) i += 2;
-  }
-  return decoded;
+// What follows the name of the script in the path, decoded (RFC 3875, 4.1.5). With PHP it is nothing where the path does not
+// name the script, as with servers that rewrite: PHP puts it into PHP_SELF, from which applications make their links.
+std::string path_info(const FastcgiScript& script, std::string_view path) {
+  if (!script.is_php) return percent_decoded(path);
+  const std::string decoded = percent_decoded(path);
+  return decoded.starts_with(script.name + "/") ? decoded.substr(script.name.size()) : std::string();
 }
 
 // The host without its port.
@@ -99,10 +92,10 @@ void FastcgiExchange::encode(const HttpRequest& request, std::string& bytes, std
   writer.parameter("SERVER_NAME", name_of(host));
   writer.parameter("SERVER_PORT", !port.empty() ? port : is_secure ? "443" : "80");
   writer.parameter("REMOTE_ADDR", request.caller.empty() ? "127.0.0.1" : request.caller);
-  writer.parameter("DOCUMENT_ROOT", root_);
-  writer.parameter("SCRIPT_FILENAME", root_ + "/" + script_);
-  writer.parameter("SCRIPT_NAME", "/" + script_);
-  writer.parameter("PATH_INFO", decoded_path(request.path));
+  writer.parameter("DOCUMENT_ROOT", script_.root);
+  writer.parameter("SCRIPT_FILENAME", script_.root + script_.name);
+  writer.parameter("SCRIPT_NAME", script_.name);
+  writer.parameter("PATH_INFO", path_info(script_, request.path));
   writer.parameter("REQUEST_METHOD", request.method);
   writer.parameter("REQUEST_URI", request.query.empty() ? request.path : request.path + "?" + request.query);
   writer.parameter("QUERY_STRING", request.query);

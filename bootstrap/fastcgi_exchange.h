@@ -19,11 +19,17 @@ struct CgiHead {
 // Looks for the end of the head in what has come. `bytes` is 0 while it has not; nothing: it is malformed.
 std::optional<CgiHead> parse_cgi_head(std::string_view output, std::size_t& bytes);
 
+// What is run for every request.
+struct FastcgiScript {
+  std::string root;  // DOCUMENT_ROOT, absolute
+  std::string name;  // SCRIPT_NAME: its path within the root, with a slash before it
+  bool is_php = false;
+};
+
 class FastcgiExchange final : public Exchange {
  public:
-  // `script` is the path of the file that is run for every request, within `root`.
-  FastcgiExchange(const ServerAddress& address, const ServerProcess& server, std::string root, std::string script)
-      : Exchange(address, server), root_(std::move(root)), script_(std::move(script)) {}
+  FastcgiExchange(const ServerAddress& address, const ServerProcess& server, FastcgiScript script)
+      : Exchange(address, server), script_(std::move(script)) {}
 
   HttpReply reply() const override;
   std::string_view body() const override;
@@ -38,8 +44,7 @@ class FastcgiExchange final : public Exchange {
   void forget_body() override;
   bool is_kept() const override { return !reader_.has_excess(); }
 
-  std::string root_;
-  std::string script_;
+  FastcgiScript script_;
   std::vector<char> buffer_ = std::vector<char>(64 * 1024);
   FastcgiReader reader_{kBodyBytesMax};
   State state_ = State::kHead;

@@ -1,5 +1,6 @@
 // The fastcgi way: the real bootstrap with the real php-fpm, or with an application in Python that is handed a socket.
 #include <algorithm>
+#include <filesystem>
 
 #include "bootstrap/bootstrap_fixture.h"
 #include "bootstrap/json.h"
@@ -77,7 +78,7 @@ TEST_F(PhpTest, ServesRequests) {
   EXPECT_EQ(seen["ip"].text(), "127.0.0.1") << "no front door has said whose";
   EXPECT_EQ(seen["https"].text(), "on");
   EXPECT_EQ(seen["proxy"].text(), "none");
-  EXPECT_EQ(seen["script"].text(), "/public/index.php");
+  EXPECT_EQ(seen["script"].text(), "/index.php");
   EXPECT_EQ(seen["name"].text(), "greeter");
   EXPECT_EQ(seen["context"].text(), "id-1");
   EXPECT_EQ(first["cookies"].raw(), R"(["a=1","b=2"])");
@@ -85,14 +86,137 @@ TEST_F(PhpTest, ServesRequests) {
   EXPECT_EQ(reply(v2("GET", "/binary"))["body"].text(), "/wD+");
   EXPECT_EQ(invoke("{\"plain\":1}").body, "{\"plain\":1}");
   reply(v2("GET", "/log"));
+  for (int i = 0; i < 1000 && log().find("a line for the log") == std::string::npos; ++i) reply(v2("GET", "/"));
   EXPECT_NE(log().find("a line for the log"), std::string::npos) << log();
 }
 
 TEST_F(PhpTest, DecodesThePathForTheApplication) {
   write("index.php", "<?php echo json_encode([$_SERVER['PATH_INFO'], $_SERVER['REQUEST_URI']]);");
   start("index.php");
-  EXPECT_EQ(reply(v2("GET", "/a%20b/%41/%00/%zz/100%"))["body"].text(),
-            R"(["\/a b\/A\/%00\/%zz\/100%","\/a%20b\/%41\/%00\/%25zz\/100%25"])");
+  EXPECT_EQ(reply(v2("GET", "/index.php/a%20b/%41/%00/%zz/100%"))["body"].text(),
+            R"(["\/a b\/A\/%00\/%zz\/100%","\/index.php\/a%20b\/%41\/%00\/%25zz\/100%25"])");
+}
+
+// What frameworks make their links from: Yii from SCRIPT_NAME, CakePHP from PHP_SELF, Symfony from both and REQUEST_URI.
+constexpr const char* kWhere = R"(<?php echo implode(' ', [$_SERVER['SCRIPT_NAME'], $_SERVER['PHP_SELF'],
+  $_SERVER['DOCUMENT_ROOT'], $_SERVER['SCRIPT_FILENAME'], $_SERVER['REQUEST_URI'], $_SERVER['PATH_INFO'] ?? '-', getcwd()]);)";
+
+TEST_F(PhpTest, TakesTheFolderOfTheFrontControllerAsItsRoot) {
+  write("public/index.php", kWhere);
+  start("public/index.php");
+  const std::string root = directory_ / "public";
+  EXPECT_EQ(reply(v2("GET", "/articles/1", R"(,"rawQueryString":"q=1")"))["body"].text(),
+            "/index.php /index.php " + root + " " + root + "/index.php /articles/1?q=1  " + root);
+  EXPECT_EQ(
+      reply(v2("GET", "/index.php/articles/1"))["body"].text(),
+      "/index.php /index.php/articles/1 " + root + " " + root + "/index.php /index.php/articles/1 /articles/1 " + root);
+}
+
+TEST_F(PhpTest, TakesTheRootThatIsSet) {
+  write("ogni.toml", "[fastcgi]\nroot = \".\"\n");
+  write("public/index.php", kWhere);
+  start("public/index.php");
+  EXPECT_EQ(reply(v2("GET", "/a"))["body"].text().substr(0, 36), "/public/index.php /public/index.php ") << last_.body;
+}
+
+TEST_F(PhpTest, RefusesARootWithoutTheScript) {
+  variables_["OGNI_FASTCGI_ROOT"] = "web";
+  write("public/index.php", kWhere);
+  start("public/index.php");
+  int status = 0;
+  EXPECT_NE(init_error(status).body.find("OGNI_FASTCGI_ROOT"), std::string::npos);
+}
+
+TEST_F(PhpTest, ServesTheFilesBesideTheFrontController) {
+  write("public/index.php", "<?php http_response_code(404); echo 'controller';");
+  write("public/css/style.css", "body{}");
+  write("public/a b.js", "1");
+  write("public/PICTURE.PNG", "\xFF\x01");
+  write("public/data.json", "{}");
+  write("public/.env", "SECRET");
+  write("public/.git/style.css", "SECRET");
+  write("public/other.php", "<?php SECRET");
+  write("public/.hidden.css", "SECRET");
+  write("public/notes.yaml", "SECRET");
+  write("secret.txt", "SECRET");
+  std::filesystem::create_symlink(directory_ / "secret.txt", directory_ / "public/inside.txt");
+  std::filesystem::create_symlink("/etc/passwd", directory_ / "public/outside.txt");
+  start("public/index.php");
+  const auto served = [&](const std::string& method, const std::string& path) {
+    const Json answer = reply(v2(method, path));
+    return std::string(answer["statusCode"].raw()) + " " + answer["headers"]["content-type"].text() + " " +
+           answer["body"].text();
+  };
+  EXPECT_EQ(served("GET", "/css/style.css"), "200 text/css body{}");
+  EXPECT_EQ(served("HEAD", "/css/style.css"), "200 text/css ");
+  EXPECT_EQ(served("GET", "/a%20b.js"), "200 text/javascript 1");
+  EXPECT_EQ(served("GET", "/PICTURE.PNG"), "200 image/png /wE=");
+  EXPECT_EQ(served("GET", "/data.json"), "200 application/json {}");
+  EXPECT_EQ(served("GET", "/inside.txt"), "200 text/plain SECRET") << "a link within the package, as Laravel's storage";
+  for (const char* path :
+       {"/", "/css", "/css/", "/none.css", "/.env", "/.git/style.css", "/other.php", "/.hidden.css", "/notes.yaml",
+        "/outside.txt", "/../secret.txt", "/%2e%2e/secret.txt", "/css/../../secret.txt", "/css/..%2f..%2fsecret.txt",
+        "/css//style.css", "/./css/style.css", "/css/style.css%00.txt", "/css/style.css/", "/index.php"}) {
+    EXPECT_TRUE(served("GET", path).ends_with("controller")) << path << ": " << last_.body;
+  }
+  EXPECT_TRUE(served("POST", "/css/style.css").ends_with("controller"));
+}
+
+TEST_F(PhpTest, ServesNoSettingsOfThePackage) {
+  write("index.php", "<?php echo 'controller';");
+  write("style.css", "body{}");
+  write("composer.json", "{}");
+  start("index.php");
+  EXPECT_EQ(reply(v2("GET", "/style.css"))["body"].text(), "body{}");
+  EXPECT_EQ(reply(v2("GET", "/composer.json"))["body"].text(), "controller");
+}
+
+TEST_F(PhpTest, ServesNoFilesIfTheSettingSaysSo) {
+  variables_["OGNI_FASTCGI_STATIC"] = "no";
+  write("index.php", "<?php echo 'controller';");
+  write("style.css", "body{}");
+  start("index.php");
+  EXPECT_EQ(reply(v2("GET", "/style.css"))["body"].text(), "controller");
+}
+
+TEST_F(PhpTest, StreamsFilesToo) {
+  variables_["OGNI_FASTCGI_STREAM"] = "1";
+  write("public/index.php", kScript);
+  write("public/style.css", "body{}");
+  start("public/index.php");
+  const Request whole = invoke(v2("GET", "/style.css"));
+  EXPECT_NE(whole.body.find("text/css"), std::string::npos) << whole.body;
+  EXPECT_TRUE(whole.body.ends_with(std::string(8, '\0') + "body{}")) << whole.body;
+}
+
+TEST_F(PhpTest, KeepsSessions) {
+  write("index.php",
+        "<?php session_id('abc'); session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1;"
+        "echo $_SESSION['n'];");
+  start("index.php");
+  EXPECT_EQ(reply(v2("GET", "/"))["body"].text(), "1");
+  EXPECT_EQ(reply(v2("GET", "/"))["body"].text(), "2");
+  EXPECT_EQ(log().find("session"), std::string::npos) << log();
+}
+
+TEST_F(PhpTest, LogsEachLineOnce) {
+  write("index.php", R"(<?php
+$path = $_SERVER['REQUEST_URI'];
+if ($path == '/a') error_log('from error_log');
+if ($path == '/b') trigger_error('from a warning', E_USER_WARNING);
+if ($path == '/c') file_put_contents('php://stderr', "from stderr\n");
+)");
+  start("index.php");
+  for (const char* path : {"/a", "/b", "/c"}) reply(v2("GET", path));
+  const auto count = [&](const std::string& line) {
+    const std::string text = log();
+    std::size_t found = 0;
+    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) ++found;
+    return found;
+  };
+  // php-fpm itself passes them on: the last one comes last.
+  for (int i = 0; i < 1000 && count("from stderr") == 0; ++i) reply(v2("GET", "/"));
+  for (const char* line : {"from error_log", "from a warning", "from stderr"}) EXPECT_EQ(count(line), 1U) << log();
 }
 
 TEST_F(PhpTest, ShowsNoContextThatTheCallerHasMade) {

@@ -1,5 +1,6 @@
 #include "bootstrap/php_fpm.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -30,7 +31,7 @@ std::string configuration(const std::string& directory) {
       "[global]\nerror_log = /proc/self/fd/2\nlog_level = warning\nlog_limit = 65536\ndaemonize = no\n"
       "[function]\npm = static\npm.max_children = 1\nclear_env = no\ncatch_workers_output = yes\n"
       "decorate_workers_output = no\nlisten = " +
-      directory + "/socket\n";
+      directory + "/socket\nphp_value[session.save_path] = " + directory + "/sessions\n";
   if (::geteuid() == 0) text += "user = root\ngroup = root\n";
   return text;
 }
@@ -49,6 +50,10 @@ bool prepare_php_fpm(const Settings& settings, PhpFpm& fpm, std::string& problem
     problem = "php-fpm's configuration cannot be written to " + directory;
     return false;
   }
+  if (::mkdir((directory + "/sessions").c_str(), 0700) != 0) {
+    problem = "php-fpm's sessions cannot be kept in " + directory;
+    return false;
+  }
   const std::string path = directory + "/php-fpm.conf";
   const std::string text = configuration(directory);
   std::FILE* file = std::fopen(path.c_str(), "wxe");
@@ -57,7 +62,8 @@ bool prepare_php_fpm(const Settings& settings, PhpFpm& fpm, std::string& problem
     problem = "php-fpm's configuration cannot be written to " + path;
     return false;
   }
-  fpm.command = {program, "--nodaemonize", "--fpm-config", path};
+  // What PHP logs comes to php-fpm's stderr, from where it is the function's log; over FastCGI it would come again.
+  fpm.command = {program, "--nodaemonize", "--fpm-config", path, "-d", "fastcgi.logging=0"};
   if (::geteuid() == 0) fpm.command.emplace_back("--allow-to-run-as-root");
   fpm.address = "unix:" + directory + "/socket";
   return true;

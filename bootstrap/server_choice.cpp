@@ -11,6 +11,7 @@
 #include "bootstrap/http_exchange.h"
 #include "bootstrap/php_fpm.h"
 #include "bootstrap/server_way.h"
+#include "bootstrap/text.h"
 
 namespace ogni::bootstrap {
 namespace {
@@ -57,6 +58,31 @@ ServerSettings common(const Settings& settings, const std::string& table, std::s
   return server;
 }
 
+// Which folder is the application's root: what is set, else the script's own folder, as with common servers. False:
+// `problem` says what is wrong.
+bool set_script(const Settings& settings, FastcgiScript& script, std::string& problem) {
+  const auto absolute = [&](const std::string& path) {
+    std::string from_root = path.starts_with('/') ? path : settings.task_root() + "/" + path;
+    while (from_root.ends_with("/.") || (from_root.size() > 1 && from_root.ends_with('/'))) from_root.pop_back();
+    return from_root;
+  };
+  const std::string handler = settings.text_or("fastcgi.script", settings.handler());
+  const std::string file = absolute(handler);
+  const std::string root = settings.text("fastcgi.root");
+  script.root = root.empty() ? file.substr(0, file.rfind('/')) : absolute(root);
+  script.is_php = lower(handler).ends_with(".php");
+  if (handler.empty()) {
+    script = {.root = settings.task_root(), .name = "/"};
+    return true;
+  }
+  if (!file.starts_with(script.root + "/")) {
+    problem = "OGNI_FASTCGI_ROOT: " + file + " is not below " + script.root;
+    return false;
+  }
+  script.name = file.substr(script.root.size());
+  return true;
+}
+
 bool set_address(ServerSettings& server, const std::string& address) {
   const auto parsed = ServerAddress::parse(address);
   if (parsed) server.address = *parsed;
@@ -93,11 +119,12 @@ Choice choose_fastcgi(const Settings& settings) {
   std::string problem;
   ServerSettings server = common(settings, "fastcgi", problem);
   if (!problem.empty()) return none(std::move(problem));
-  const std::string script = settings.text_or("fastcgi.script", settings.handler());
+  FastcgiScript script;
+  if (!set_script(settings, script, problem)) return none("fastcgi: " + problem);
+  const std::string path = script.root + script.name;
   std::string address = settings.text("fastcgi.address");
   if (server.command.empty() && address.empty()) {
-    const std::string path = settings.task_root() + "/" + script;
-    if (script.empty() || ::access(path.c_str(), R_OK) != 0) return none("fastcgi: there is no file " + path);
+    if (script.name == "/" || ::access(path.c_str(), R_OK) != 0) return none("fastcgi: there is no file " + path);
     PhpFpm fpm;
     if (!prepare_php_fpm(settings, fpm, problem)) return none("fastcgi: " + problem);
     server.command = std::move(fpm.command);
@@ -109,9 +136,12 @@ Choice choose_fastcgi(const Settings& settings) {
               std::to_string(::getpid()) + ".socket";
   }
   if (!set_address(server, address)) return none("OGNI_FASTCGI_ADDRESS: " + address + " is no address");
-  std::string reason = reason_of("fastcgi", server) + ", for " + script;
+  if (script.is_php && !settings.is_off("fastcgi.static")) {
+    server.files.emplace(script.root, settings.task_root(), script.root == settings.task_root());
+  }
+  std::string reason = reason_of("fastcgi", server) + ", for " + path;
   const auto make = [&](const ServerAddress& to, const ServerProcess& process) {
-    return std::make_unique<FastcgiExchange>(to, process, settings.task_root(), script);
+    return std::make_unique<FastcgiExchange>(to, process, script);
   };
   return {std::make_unique<ServerWay>(std::move(server), make), std::move(reason)};
 }

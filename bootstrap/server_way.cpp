@@ -91,6 +91,10 @@ bool ServerWay::is_ready(Exchange::Clock::time_point until) {
 
 Client::Answer ServerWay::serve(Client& client) {
   const HttpEvent event = read_http_event(client.invocation(), settings_.events_path);
+  std::string content;
+  if (settings_.files && event.shape != Shape::kOther) {
+    if (const auto reply = settings_.files->find(event.request, content)) return send_file(client, event.shape, *reply);
+  }
   Outcome outcome = Outcome::kEnded;
   // A server found dead before the event reached it has cost nothing yet: a second one gets the event.
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -112,6 +116,14 @@ Client::Answer ServerWay::serve(Client& client) {
   }
   const bool is_error = event.shape == Shape::kOther && exchange_->reply().status >= 400;
   return settings_.streams && !is_error ? stream(client, event.shape, outcome) : buffered(client, event.shape, outcome);
+}
+
+Client::Answer ServerWay::send_file(Client& client, Shape shape, const HttpReply& reply) const {
+  if (!settings_.streams) return client.respond(reply_json(shape, reply), "application/json");
+  const Client::Answer begun = client.stream_begin_http(reply_prelude(reply));
+  if (begun == Client::Answer::kFatal) return begun;
+  (void)client.stream_write(reply.body);  // whether the service took it, stream_end says
+  return client.stream_end();
 }
 
 void ServerWay::clean_up() {

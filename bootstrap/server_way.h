@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "bootstrap/exchange.h"
 #include "bootstrap/http_event.h"
 #include "bootstrap/server_process.h"
+#include "bootstrap/static_files.h"
 #include "bootstrap/way.h"
 
 namespace ogni::bootstrap {
@@ -26,6 +28,7 @@ struct ServerSettings {
   std::chrono::milliseconds ready_max{9000};
   std::string events_path = "/events";
   bool streams = false;
+  std::optional<StaticFiles> files;  // answered without the server
 };
 
 class ServerWay final : public Way {
@@ -41,6 +44,7 @@ class ServerWay final : public Way {
   void stop() override { server_.stop(kStopMax); }
 
  private:
+  runtime::Client::Answer send_file(runtime::Client& client, HttpEvent::Shape shape, const HttpReply& reply) const;
   bool start_server();
   std::optional<StartFailure> await_ready();
   bool is_ready(Exchange::Clock::time_point until);

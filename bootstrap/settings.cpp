@@ -43,6 +43,8 @@ constexpr std::string_view kNames[] = {
     "fastcgi.command",
     "fastcgi.address",
     "fastcgi.script",
+    "fastcgi.root",
+    "fastcgi.static",
     "fastcgi.ready_ms",
     "fastcgi.events_path",
     "fastcgi.stream",
@@ -123,6 +125,11 @@ bool Settings::number(std::string_view name, std::int64_t max, std::int64_t& val
 bool Settings::is_on(std::string_view name) const {
   const std::string value = text(name);
   return value == "1" || value == "true" || value == "yes";
+}
+
+bool Settings::is_off(std::string_view name) const {
+  const std::string value = text(name);
+  return value == "0" || value == "false" || value == "no";
 }
 
 std::vector<std::string> Settings::search_path() const {

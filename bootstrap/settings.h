@@ -23,6 +23,8 @@ class Settings {
   std::string text_or(std::string_view name, std::string_view fallback) const;
   // Only "1", "true" and "yes" are.
   bool is_on(std::string_view name) const;
+  // Only "0", "false" and "no" are.
+  bool is_off(std::string_view name) const;
   // A whole number up to `max`; `value` stays where the setting is absent. False: it is something else.
   bool number(std::string_view name, std::int64_t max, std::int64_t& value) const;
 

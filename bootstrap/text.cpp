@@ -1,6 +1,7 @@
 #include "bootstrap/text.h"
 
 #include <array>
+#include <charconv>
 
 namespace ogni::bootstrap {
 namespace {
@@ -50,6 +51,20 @@ std::string lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return result;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned char byte = 0;
+    const std::string_view digits = text[i] == '%' ? text.substr(i + 1, 2) : std::string_view();
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+    const bool is_escape = digits.size() == 2 && parsed.ptr == digits.data() + 2 && byte != 0;
+    decoded += is_escape ? static_cast<char>(byte) : text[i];
+    if (is_escape) i += 2;
+  }
+  return decoded;
 }
 
 std::string_view trimmed(std::string_view text) {

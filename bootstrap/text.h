@@ -19,6 +19,9 @@ bool decode_base64(std::string_view text, std::string& bytes);
 // ASCII only.
 std::string lower(std::string_view text);
 
+// With "%41" as "A". What would be a NUL, which ends texts of many programs, stays as it is.
+std::string percent_decoded(std::string_view text);
+
 // Without blanks around it, nor the CR of a line's end.
 std::string_view trimmed(std::string_view text);
 
