@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "service/http/acknowledge.h"
 
 namespace ogni::http {
 namespace {
@@ -126,6 +127,7 @@ bool Connection::make_room() {
 
 asio::awaitable<bool> Connection::read_some() {
   if (!make_room() || !socket_.is_open()) co_return false;
+  if (phase_ != Phase::kIdle) acknowledge_now(socket_);
   const auto [error, bytes] =
       co_await socket_.async_read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_), kTuple);
   end_ += bytes;
@@ -258,6 +260,7 @@ asio::awaitable<std::optional<Connection::After>> Connection::read_body(RequestP
   std::copy_n(received().data(), have, body.data());
   consume(have);
   while (have < wanted) {
+    acknowledge_now(socket_);
     const auto [error, bytes] =
         co_await socket_.async_read_some(asio::buffer(body.data() + have, wanted - have), kTuple);
     if (error) co_return After::kClose;
@@ -271,11 +274,12 @@ asio::awaitable<std::optional<Connection::After>> Connection::read_chunks(const 
   while (true) {
     const auto chunks = parser_.parse_chunks(received(), request_.body, route->body_max);
     if (!chunks) {
-      const bool large = chunks.error().code() == ErrorCode::kTooLarge;
-      Failure failure{.kind = large ? Failure::Kind::kBodyTooLarge : Failure::Kind::kMalformed,
-                      .reason = chunks.error().message(),
-                      .route = route};
-      co_return co_await fail(failure, After::kDrain);
+      co_return co_await fail({.kind = Failure::Kind::kMalformed, .reason = chunks.error().message(), .route = route},
+                              After::kDrain);
+    }
+    if (chunks->too_large) {
+      co_return co_await fail({.kind = Failure::Kind::kBodyTooLarge, .reason = "the body is too large", .route = route},
+                              After::kDrain);
     }
     if (!reserve_body(request_.body.capacity())) {
       co_return co_await fail({.kind = Failure::Kind::kBusy, .reason = "Too many large requests.", .route = route},

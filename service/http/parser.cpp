@@ -1,8 +1,10 @@
 #include "service/http/parser.h"
 
+#include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
-#include <limits>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 
@@ -47,6 +49,13 @@ class OneRequest final : public beast::http::basic_parser<true> {
     body_ = &body;
     body_bytes_max_ = bytes_max;
   }
+  bool is_too_large() const { return too_large_; }
+  std::string_view trailer(std::string_view name) const {
+    for (const auto& [known, value] : trailers_) {
+      if (equals_ignoring_case(known, name)) return value;
+    }
+    return {};
+  }
   int version() const { return version_; }  // 10 or 11
   bool unknown_coding() const { return unknown_coding_; }
   bool expects_continue() const { return expects_continue_; }
@@ -62,6 +71,10 @@ class OneRequest final : public beast::http::basic_parser<true> {
   void on_response_impl(int, string_view, int, error_code&) override {}
   void on_field_impl(beast::http::field field, string_view name, string_view value, error_code&) override {
     const std::string_view text(value.data(), value.size());
+    if (is_header_done()) {
+      trailers_.emplace_back(std::string_view(name.data(), name.size()), text);
+      return;
+    }
     if (field == beast::http::field::transfer_encoding && !equals_ignoring_case(text, "chunked")) {
       unknown_coding_ = true;
     }
@@ -74,25 +87,25 @@ class OneRequest final : public beast::http::basic_parser<true> {
     ec = beast::http::error::unexpected_body;
     return 0;
   }
-  void on_chunk_header_impl(std::uint64_t size, string_view, error_code& ec) override {
-    if (size > body_bytes_max_ - body_->size()) ec = beast::http::error::body_limit;
-  }
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code& ec) override {
-    if (bytes.size() > body_bytes_max_ - body_->size()) {
-      ec = beast::http::error::body_limit;
-      return 0;
-    }
-    body_->append(bytes.data(), bytes.size());
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override { expect(size); }
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code&) override {
+    expect(bytes.size());
+    if (!too_large_) body_->append(bytes.data(), bytes.size());
     return bytes.size();
   }
   void on_finish_impl(error_code&) override {}
+  void expect(std::uint64_t more) {
+    too_large_ = too_large_ || more > body_bytes_max_ - std::min(body_bytes_max_, body_->size());
+  }
 
   Request* request_;
   std::string* body_ = nullptr;
   std::size_t body_bytes_max_ = 0;
+  std::vector<std::pair<std::string, std::string>> trailers_;
   int version_ = 11;
   bool unknown_coding_ = false;
   bool expects_continue_ = false;
+  bool too_large_ = false;
 };
 
 }  // namespace
@@ -174,13 +187,17 @@ Result<RequestParser::Chunks> RequestParser::parse_chunks(std::string_view bytes
     const std::string_view rest = bytes.substr(chunks.bytes);
     const std::size_t taken = parser.put(boost::asio::buffer(rest.data(), rest.size()), error);
     chunks.bytes += taken;
-    if (error == beast::http::error::need_more) return chunks;
-    if (error == beast::http::error::body_limit) return failure(ErrorCode::kTooLarge, "the body is too large");
+    if (error == beast::http::error::need_more) break;
     if (error) return failure(ErrorCode::kInvalidArgument, error.message());
     if (taken == 0) break;
   }
   chunks.complete = parser.is_done();
+  chunks.too_large = parser.is_too_large();
   return chunks;
+}
+
+std::string_view RequestParser::trailer(std::string_view name) const {
+  return impl_->request ? impl_->request->trailer(name) : std::string_view();
 }
 
 }  // namespace ogni::http

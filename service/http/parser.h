@@ -1,4 +1,5 @@
-// Beast's HTTP/1.1 parser behind a small interface: the head of a request into a Request, and chunked bodies.
+// Beast's HTTP/1.1 parser behind a small interface: the head of a request into a Request, and chunked bodies with
+// their trailers.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +35,14 @@ class RequestParser {
   struct Chunks {
     std::size_t bytes = 0;  // consumed; the rest has to be given again, with more behind it
     bool complete = false;
+    // `body` would have passed body_bytes_max: what is beyond is not kept. Further calls find the body's end all the same.
+    bool too_large = false;
   };
-  // After a head with Body::kChunked. Appends what it finds to `body`. Errors: kInvalidArgument; kTooLarge
-  // when `body` would pass `body_bytes_max`.
+  // After a head with Body::kChunked. Appends what it finds to `body`. Errors: kInvalidArgument.
   [[nodiscard]] Result<Chunks> parse_chunks(std::string_view bytes, std::string& body, std::size_t body_bytes_max);
+  // The value of a field behind the last chunk, ignoring case; "" when absent. Such a field is never among the request's
+  // headers: those have been acted on by the time that it comes.
+  std::string_view trailer(std::string_view name) const;
 
   // Before the next request of the connection.
   void reset();

@@ -48,6 +48,39 @@ TEST(RequestParser, TakesTheLastChunkByteByByte) {
   EXPECT_EQ(body, "");
 }
 
+TEST(RequestParser, KeepsTrailersApartFromHeaders) {
+  RequestParser parser(1024);
+  Request request;
+  const std::string head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  ASSERT_TRUE(parser.parse_head(head, request));
+  EXPECT_EQ(parser.trailer("X-One"), "");
+  std::string body;
+  const auto chunks =
+      parser.parse_chunks("1\r\na\r\n0\r\nx-one: 1\r\nHost: y\r\nExpect: 100-continue\r\n\r\n", body, 10).value();
+
+  EXPECT_TRUE(chunks.complete);
+  EXPECT_EQ(body, "a");
+  EXPECT_EQ(parser.trailer("X-ONE"), "1");
+  EXPECT_EQ(request.find_header("x-one"), std::nullopt);
+  EXPECT_EQ(request.count_headers("Host"), 1U);
+  parser.reset();
+  EXPECT_EQ(parser.trailer("x-one"), "") << "of the request before";
+}
+
+TEST(RequestParser, FindsTheEndOfATooLargeBody) {
+  RequestParser parser(1024);
+  Request request;
+  ASSERT_TRUE(parser.parse_head("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", request));
+  std::string body;
+  const std::string bytes = "2\r\nab\r\n4\r\ncdef\r\n1\r\ng\r\n0\r\n\r\n";
+  const auto chunks = parser.parse_chunks(bytes + "GET", body, 5).value();
+
+  EXPECT_TRUE(chunks.too_large);
+  EXPECT_TRUE(chunks.complete);
+  EXPECT_EQ(chunks.bytes, bytes.size());
+  EXPECT_EQ(body, "ab");
+}
+
 TEST(RequestParser, KnowsWhenAConnectionMayGoOn) {
   const auto keep_alive = [](std::string bytes) {
     RequestParser parser(1024);

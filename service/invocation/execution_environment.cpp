@@ -512,13 +512,14 @@ void ExecutionEnvironment::answered(std::string body, bool function_error) {
   if (!invocation->request.wants_log_tail) invocation->let_go();
 }
 
-void ExecutionEnvironment::finish_answer(AnswerKind kind, std::string body, bool trailer_error) {
+void ExecutionEnvironment::finish_answer(AnswerKind kind, AnswerBody body) {
   if (!current_) return;
   machine_.finish_answer();
-  if (!trailer_error) return answered(std::move(body), kind == AnswerKind::kError);
+  if (kind == AnswerKind::kError) return answered(std::move(body.bytes), true);
+  if (!body.failure) return answered(std::move(body.bytes), false);
   report_status_ = "error";
-  auto decoded = from_base64(body);
-  answered(decoded ? std::move(*decoded) : std::move(body), true);
+  report_error_type_ = runtime_api::scrub_error_type(body.failure->error_type);
+  answered(stream_failure_body(body.failure->error_body), true);
 }
 
 void ExecutionEnvironment::oversized_answer() {

@@ -99,7 +99,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   // --- RuntimeHost ---
   void next(const std::shared_ptr<NextWaiter>& waiter) override;
   std::optional<runtime_api::ApiError> begin_answer(const AnswerHead& head) override;
-  void finish_answer(AnswerKind kind, std::string body, bool trailer_error) override;
+  void finish_answer(AnswerKind kind, AnswerBody body) override;
   void oversized_answer() override;
   void broken_answer() override;
   std::optional<runtime_api::ApiError> begin_init_error(std::string_view error_type) override;

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/digest.h"
 #include "base/utf8.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
@@ -134,6 +135,8 @@ std::string failure_body(const FunctionFailure& failure, std::string_view reques
   return fmt::format(R"({{"errorType":{},"errorMessage":{}}})", quoted(failure.error_type),
                      quoted(fmt::format("RequestId: {} Error: {}", request_id, failure.message)));
 }
+
+std::string stream_failure_body(std::string_view trailer) { return from_base64(trailer).value_or(std::string()); }
 
 std::string oversized_body(const FunctionFailure& failure) {
   return fmt::format(R"({{"errorMessage":{},"errorType":{}}})", quoted(failure.message), quoted(failure.error_type));

@@ -27,6 +27,9 @@ FunctionFailure failure_of_oversized_response();
 
 // The body that the caller receives with X-Amz-Function-Error.
 std::string failure_body(const FunctionFailure& failure, std::string_view request_id);
+// The same for a streamed response that failed midway: what its trailer says in base64. A trailer that is no base64 says
+// nothing, as on AWS.
+std::string stream_failure_body(std::string_view trailer);
 // The same for a response that was too large: AWS puts the members in another order and no request id.
 std::string oversized_body(const FunctionFailure& failure);
 

@@ -8,14 +8,15 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <expected>
 
 #include "base/log.h"
 #include "protocol/limits.h"
 #include "protocol/runtime_api.h"
+#include "service/http/acknowledge.h"
 #include "service/http/parser.h"
 
 namespace ogni::service {
@@ -112,8 +113,14 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
           co_return true;
         }
       }
-      if (!co_await read_some()) co_return false;
+      if (!co_await (buffer_.empty() ? read_some() : read_more())) co_return false;
     }
+  }
+
+  // The rest of a request whose beginning is here.
+  asio::awaitable<bool> read_more() {
+    http::acknowledge_now(socket_);
+    co_return co_await read_some();
   }
 
   asio::awaitable<bool> read_some() {
@@ -169,84 +176,82 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
                             .error_type = request_.header(protocol::header::kFunctionErrorType),
                             .response_mode = request_.header(protocol::header::kResponseMode)};
     if (const auto refused = host_->begin_answer(answer)) co_return co_await refuse(*refused);
-    std::string body;
-    switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
-      case BodyRead::kComplete:
-        break;
-      case BodyRead::kTooLarge:
-        if (!open_) co_return false;
-        host_->oversized_answer();
-        co_return co_await refuse(runtime_api::request_too_large());
-      case BodyRead::kBroken:
-        if (!open_) co_return false;  // the environment has ended, and its invocation with it
-        host_->broken_answer();
-        co_await write_error(runtime_api::truncated_request());
-        co_return false;
+    auto body = co_await read_body(protocol::limits::kPayloadBytesMax);
+    if (!open_) co_return false;  // the environment has ended, and its invocation with it
+    if (body) {
+      host_->finish_answer(kind, std::move(*body));
+      co_return co_await write_accepted();
     }
-    // A streamed response that failed midway says so in its trailers, which the parser adds to the headers.
-    const std::string_view trailer = head_.body == http::RequestParser::Body::kChunked && answer.error_type.empty()
-                                         ? request_.header(protocol::header::kFunctionErrorBody)
-                                         : std::string_view();
-    if (!trailer.empty()) {
-      host_->finish_answer(kind, std::string(trailer), true);
-    } else {
-      host_->finish_answer(kind, std::move(body), false);
+    if (body.error() == BodyFailure::kTooLarge) {
+      host_->oversized_answer();
+      co_return co_await refuse(runtime_api::request_too_large());
     }
-    co_return co_await write_accepted();
+    host_->broken_answer();
+    co_await write_error(runtime_api::truncated_request());
+    co_return false;
   }
 
   asio::awaitable<bool> serve_init_error() {
     const auto refused = host_->begin_init_error(request_.header(protocol::header::kFunctionErrorType));
     if (refused) co_return co_await refuse(*refused);
-    std::string body;
-    switch (co_await read_body(body, protocol::limits::kPayloadBytesMax)) {
-      case BodyRead::kComplete:
-        break;
-      case BodyRead::kTooLarge:
-        co_return co_await refuse(runtime_api::request_too_large());
-      case BodyRead::kBroken:
-        co_return false;
+    auto body = co_await read_body(protocol::limits::kPayloadBytesMax);
+    if (!open_) co_return false;
+    if (body) {
+      host_->finish_init_error(std::move(body->bytes));
+      co_return co_await write_accepted();
     }
-    host_->finish_init_error(std::move(body));
-    co_return co_await write_accepted();
+    co_return body.error() == BodyFailure::kTooLarge&& co_await refuse(runtime_api::request_too_large());
   }
 
-  enum class BodyRead { kComplete, kTooLarge, kBroken };
+  enum class BodyFailure { kTooLarge, kBroken };
+  using ReadBody = std::expected<AnswerBody, BodyFailure>;
 
-  // A body of known length is received straight into its final place.
-  asio::awaitable<BodyRead> read_body(std::string& body, std::size_t bytes_max) {
+  asio::awaitable<ReadBody> read_body(std::size_t bytes_max) {
     using Body = http::RequestParser::Body;
-    if (head_.body == Body::kNone) co_return BodyRead::kComplete;
-    if (head_.body == Body::kLength && head_.body_bytes > bytes_max) co_return BodyRead::kTooLarge;
-    if (!co_await write_continue()) co_return BodyRead::kBroken;
-    if (head_.body == Body::kLength) {
-      const auto wanted = static_cast<std::size_t>(head_.body_bytes);
-      const std::size_t here = std::min(wanted, buffer_.size());
-      body.resize_and_overwrite(wanted, [&](char* to, std::size_t) {
-        buffer_.copy(to, here);
-        return wanted;
-      });
-      buffer_.erase(0, here);
-      if (here < wanted) {
-        auto [error, count] = co_await asio::async_read(socket_, asio::buffer(body.data() + here, wanted - here), kUse);
-        if (error || !open_) co_return BodyRead::kBroken;
-      }
-      head_.body_bytes = 0;
-      co_return BodyRead::kComplete;
+    if (head_.body == Body::kNone) co_return AnswerBody{};
+    if (head_.body == Body::kLength && head_.body_bytes > bytes_max) co_return std::unexpected(BodyFailure::kTooLarge);
+    if (!co_await write_continue()) co_return std::unexpected(BodyFailure::kBroken);
+    if (head_.body == Body::kLength) co_return co_await read_length();
+    co_return co_await read_chunks(bytes_max);
+  }
+
+  // Received straight into its final place.
+  asio::awaitable<ReadBody> read_length() {
+    const auto wanted = static_cast<std::size_t>(std::exchange(head_.body_bytes, 0));
+    std::size_t have = std::min(wanted, buffer_.size());
+    AnswerBody body;
+    body.bytes.resize_and_overwrite(wanted, [&](char* to, std::size_t) {
+      buffer_.copy(to, have);
+      return wanted;
+    });
+    buffer_.erase(0, have);
+    while (have < wanted) {
+      http::acknowledge_now(socket_);
+      auto [error, count] =
+          co_await socket_.async_read_some(asio::buffer(body.bytes.data() + have, wanted - have), kUse);
+      if (error || !open_) co_return std::unexpected(BodyFailure::kBroken);
+      have += count;
     }
+    co_return body;
+  }
+
+  asio::awaitable<ReadBody> read_chunks(std::size_t bytes_max) {
+    AnswerBody body;
     for (;;) {
-      auto chunks = parser_.parse_chunks(buffer_, body, bytes_max);
-      if (!chunks) {
-        co_return chunks.error().code() == ErrorCode::kTooLarge ? BodyRead::kTooLarge : BodyRead::kBroken;
-      }
+      const auto chunks = parser_.parse_chunks(buffer_, body.bytes, bytes_max);
+      if (!chunks) co_return std::unexpected(BodyFailure::kBroken);
       buffer_.erase(0, chunks->bytes);
-      if (chunks->complete) {
-        head_.body = Body::kNone;
-        co_return BodyRead::kComplete;
+      if (chunks->complete) head_.body = http::RequestParser::Body::kNone;
+      if (chunks->too_large) co_return std::unexpected(BodyFailure::kTooLarge);
+      if (chunks->complete) break;
+      if (buffer_.size() > kChunkHeadBytesMax || !co_await read_more()) {
+        co_return std::unexpected(BodyFailure::kBroken);
       }
-      if (buffer_.size() > kChunkHeadBytesMax) co_return BodyRead::kBroken;
-      if (!co_await read_some()) co_return BodyRead::kBroken;
     }
+    StreamFailure failure{.error_type = std::string(parser_.trailer(protocol::header::kFunctionErrorType)),
+                          .error_body = std::string(parser_.trailer(protocol::header::kFunctionErrorBody))};
+    if (!failure.error_type.empty() || !failure.error_body.empty()) body.failure = std::move(failure);
+    co_return body;
   }
 
   // Reads what is left of the body, so that the next request can be found. False where it does not end.
@@ -262,19 +267,19 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       buffer_.erase(0, here);
       left -= here;
       if (left == 0) co_return open_;
-      if (!co_await read_some()) co_return false;
+      if (!co_await read_more()) co_return false;
     }
   }
 
   asio::awaitable<bool> discard_chunks() {
-    std::string thrown_away;
-    for (std::uint64_t total = 0; total <= kDiscardBytesMax; total += thrown_away.size()) {
-      thrown_away.clear();
-      const auto chunks = parser_.parse_chunks(buffer_, thrown_away, kDiscardBytesMax);
+    std::string nothing;
+    for (std::uint64_t total = 0; total <= kDiscardBytesMax;) {
+      const auto chunks = parser_.parse_chunks(buffer_, nothing, 0);
       if (!chunks) co_return false;
       buffer_.erase(0, chunks->bytes);
+      total += chunks->bytes;
       if (chunks->complete) co_return open_;
-      if (buffer_.size() > kChunkHeadBytesMax || !co_await read_some()) co_return false;
+      if (buffer_.size() > kChunkHeadBytesMax || !co_await read_more()) co_return false;
     }
     co_return false;
   }

@@ -31,10 +31,10 @@ class ScriptedHost : public RuntimeHost {
     if (head.request_id != "current") return runtime_api::invalid_request_id();
     return std::nullopt;
   }
-  void finish_answer(AnswerKind kind, std::string body, bool trailer_error) override {
+  void finish_answer(AnswerKind kind, AnswerBody body) override {
     kinds.push_back(kind);
-    bodies.push_back(std::move(body));
-    trailers += trailer_error ? 1 : 0;
+    bodies.push_back(std::move(body.bytes));
+    failures.push_back(std::move(body.failure));
   }
   void oversized_answer() override { ++oversized; }
   void broken_answer() override { ++broken; }
@@ -44,10 +44,10 @@ class ScriptedHost : public RuntimeHost {
   int polls = 0;
   int oversized = 0;
   int broken = 0;
-  int trailers = 0;
   std::deque<std::shared_ptr<NextWaiter>> waiters;
   std::vector<AnswerKind> kinds;
   std::vector<std::string> bodies;
+  std::vector<std::optional<StreamFailure>> failures;
 };
 
 // A blocking client, as a runtime is.
@@ -88,6 +88,7 @@ class Client {
     received_.erase(0, wanted);
     return response;
   }
+  void finish_sending() { ::shutdown(socket_.get(), SHUT_WR); }
   void leave() { socket_.reset(); }
 
  private:
@@ -236,6 +237,89 @@ TEST_F(EndpointTest, AcceptsAChunkedResponse) {
     EXPECT_EQ(host_->bodies, (std::vector<std::string>{"abcde"}));
     return 0;
   });
+}
+
+std::string stream_of(std::string_view chunks, std::string_view trailers, std::string_view id = "current") {
+  std::string text = "POST /2018-06-01/runtime/invocation/";
+  text.append(id).append("/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n");
+  text += "Lambda-Runtime-Function-Response-Mode: streaming\r\n";
+  text += "Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n";
+  return text.append(chunks).append("0\r\n").append(trailers).append("\r\n");
+}
+
+TEST_F(EndpointTest, TellsOfAStreamThatFailedMidwayHoweverItsBytesAreSplit) {
+  const std::string request = stream_of("3\r\nabc\r\n",
+                                        "lambda-runtime-function-error-type: Function.Broke\r\n"
+                                        "LAMBDA-RUNTIME-FUNCTION-ERROR-BODY: eyJhIjoxfQ==\r\n");
+  Client client(port_);
+  for (std::size_t cut = 0; cut <= request.size(); ++cut) {
+    client.send(request.substr(0, cut));
+    on_reactor([] { return 0; });
+    client.send(request.substr(cut));
+    ASSERT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  }
+  on_reactor([&] {
+    EXPECT_EQ(host_->failures.size(), request.size() + 1);
+    for (const auto& failure : host_->failures) {
+      EXPECT_TRUE(failure);
+      if (!failure) return;
+      EXPECT_EQ(failure->error_type, "Function.Broke");
+      EXPECT_EQ(failure->error_body, "eyJhIjoxfQ==");
+    }
+  });
+}
+
+TEST_F(EndpointTest, TakesAnErrorFromTheTrailersOnly) {
+  struct Case {
+    std::string request;
+    std::optional<std::string> type;
+    std::string body;
+  };
+  const std::string header = "Lambda-Runtime-Function-Error-Type: Function.InTheHead\r\n";
+  const Case cases[] = {
+      {.request = stream_of("1\r\na\r\n", ""), .type = std::nullopt, .body = {}},
+      {.request =
+           stream_of("1\r\na\r\n", "Lambda-Runtime-Function-Error-Type:\r\nLambda-Runtime-Function-Error-Body: \r\n"),
+       .type = std::nullopt,
+       .body = {}},
+      {.request = stream_of("", "X-Other: 1\r\n"), .type = std::nullopt, .body = {}},
+      {.request = stream_of("", "Lambda-Runtime-Function-Error-Type: A\r\n"), .type = "A", .body = {}},
+      {.request = stream_of("", "Lambda-Runtime-Function-Error-Body: eyJ9\r\n"), .type = "", .body = "eyJ9"},
+      {.request = answer("current", "response", "a", header), .type = std::nullopt, .body = {}},
+  };
+  Client client(port_);
+  for (const Case& one : cases) {
+    client.send(one.request);
+    ASSERT_TRUE(client.receive().starts_with("HTTP/1.1 202")) << one.request;
+    const auto failure = on_reactor([&] { return host_->failures.back(); });
+    EXPECT_EQ(failure ? std::optional(failure->error_type) : std::nullopt, one.type) << one.request;
+    EXPECT_EQ(failure ? failure->error_body : "", one.body) << one.request;
+  }
+}
+
+TEST_F(EndpointTest, TellsOfAStreamThatBreaksOffOrWhoseTrailersAreNotHttp) {
+  for (const std::string_view end : {"3\r\nab", "3\r\nabcXX\r\n", "zz\r\n", "0\r\nno field\r\n\r\n"}) {
+    const int before = on_reactor([this] { return host_->broken; });
+    std::string request = stream_of("3\r\nabc\r\n", "");
+    request.resize(request.size() - 5);
+    Client client(port_);
+    client.send(request + std::string(end));
+    client.finish_sending();
+    EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 400")) << end;
+    EXPECT_EQ(on_reactor([this] { return host_->broken; }), before + 1) << end;
+  }
+}
+
+TEST_F(EndpointTest, AnswersATooLargeStreamWith413AndKeepsTheConnection) {
+  std::string chunks;
+  for (int i = 0; i < 7; ++i) chunks += "100000\r\n" + std::string(1 << 20, 'x') + "\r\n";
+  Client client(port_);
+  client.send(stream_of(chunks, "Lambda-Runtime-Function-Error-Type: A\r\n") + std::string(kNext));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 413"));
+  wait_for_polls(1);
+  give_event({}, std::make_shared<std::string>("{}"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 200")) << "the poll behind it is found";
+  EXPECT_EQ(on_reactor([&] { return host_->oversized; }), 1);
 }
 
 TEST_F(EndpointTest, TellsAPeerThatWaitsToGoOn) {

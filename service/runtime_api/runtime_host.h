@@ -38,6 +38,18 @@ struct AnswerHead {
   std::string_view response_mode;  // Lambda-Runtime-Function-Response-Mode
 };
 
+// What a streamed response that failed midway says behind its last chunk.
+struct StreamFailure {
+  std::string error_type;
+  std::string error_body;  // as sent: base64 of the error's JSON
+};
+
+// All that came behind the head of an answer.
+struct AnswerBody {
+  std::string bytes;
+  std::optional<StreamFailure> failure;
+};
+
 class RuntimeHost {
  public:
   virtual ~RuntimeHost() = default;
@@ -46,9 +58,8 @@ class RuntimeHost {
   virtual void next(const std::shared_ptr<NextWaiter>& waiter) = 0;
   // Called when the head of an answer has arrived, before its body. An error refuses the answer; the body is discarded.
   virtual std::optional<runtime_api::ApiError> begin_answer(const AnswerHead& head) = 0;
-  // The whole body of the answer that begin_answer let pass. `trailer_error` is set where a streamed response ended with
-  // error trailers: then `body` is the decoded error JSON.
-  virtual void finish_answer(AnswerKind kind, std::string body, bool trailer_error) = 0;
+  // The whole body of the answer that begin_answer let pass.
+  virtual void finish_answer(AnswerKind kind, AnswerBody body) = 0;
   // The body was larger than the limit: the caller gets an error, the runtime a 413.
   virtual void oversized_answer() = 0;
   // The connection ended, or what came was not HTTP, before the whole body was there.
