@@ -12,7 +12,7 @@ SECONDS_EACH ?= 60
 export BUILD_TYPE JOBS BUILD
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test layer serve languages bench lint sanitize fuzz soak vm docs install clean
+.PHONY: help setup build demo test layer serve languages bench lint sanitize coverage fuzz soak vm docs install clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: build ## checks layout and static analysis (clang-format, clang-tidy; resu
 sanitize: setup ## the whole suite under AddressSanitizer and UBSan, the threaded parts under ThreadSanitizer
 	@scripts/sanitize full
 
+coverage: setup ## the suite with counters: which branches no test takes (FILES="service sandbox", slow)
+	@scripts/coverage $(if $(FILES),--files $(FILES))
+
 fuzz: setup ## runs every fuzz target for SECONDS_EACH=60 seconds
 	@scripts/fuzz $(SECONDS_EACH)
 
@@ -66,4 +69,4 @@ install: build ## installs programs, library, headers and manual page below PREF
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 clean: ## removes what was built
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz .cache
+	rm -rf $(BUILD) build-asan build-tsan build-coverage build-fuzz .cache

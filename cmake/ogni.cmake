@@ -16,6 +16,7 @@ set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 
 option(OGNI_TESTS "Build the tests" ON)
 option(OGNI_BENCHMARKS "Build the benchmarks" ON)
+option(OGNI_COVERAGE "Count what runs, for scripts/coverage (clang only)" OFF)
 option(OGNI_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 set(OGNI_SANITIZE "" CACHE STRING "Sanitizers for every target, for example address,undefined or thread")
 
@@ -38,6 +39,14 @@ endif()
 if(OGNI_SANITIZE)
   add_compile_options(-fsanitize=${OGNI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -O1)
   add_link_options(-fsanitize=${OGNI_SANITIZE})
+endif()
+
+if(OGNI_COVERAGE)
+  # The counters lie in one file for each program, mapped while it runs: processes that fork, clear their environment or are
+  # killed count all the same.
+  add_compile_options(-fprofile-instr-generate=${CMAKE_BINARY_DIR}/profile/%m%c.profraw -fcoverage-mapping
+    "SHELL:-mllvm -runtime-counter-relocation" -O1)
+  add_link_options(-fprofile-instr-generate)
 endif()
 
 # Headers are found as "folder/file.h" from the root of the project.
