@@ -27,6 +27,7 @@ import time
 import zipfile
 
 import environments
+import floods
 import sharing
 
 LISTENING = "listening on http://127.0.0.1:"
@@ -261,6 +262,16 @@ def measure_sharing(table, mode, prefix, options):
         shutil.rmtree(data, ignore_errors=True)
 
 
+def measure_floods(table, mode, prefix, options):
+    data = pathlib.Path(tempfile.mkdtemp(prefix="ogni-bench-"))
+    hello = zip_of({"bootstrap": (options.bin / "examples/hello-cpp/bootstrap").read_bytes()})
+    try:
+        with Service(options, prefix, data / "data") as service:
+            floods.measure_floods(table, mode, service, service.create, (hello, zip_of({"bootstrap": floods.PROGRAM})))
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
 def measure_warm(table, mode, prefix, options, service, floor):
     """The way of an invocation through the service, beside the same messages without it."""
     six, six64, large = floor["six", 1, 20], floor["six", 64, 20], floor["six", 1, 1 << 20]
@@ -335,6 +346,8 @@ def measure_mode(table, mode, prefix, options):
         measure_runtime(table, mode, prefix, options)
     if options.only in (None, "sharing"):
         measure_sharing(table, mode, prefix, options)
+    if options.only in (None, "floods"):
+        measure_floods(table, mode, prefix, options)
     if options.only in (None, "environments"):
         measure_service(table, mode, prefix, options)
 
@@ -349,8 +362,8 @@ def main():
     parser.add_argument("--sustained", type=int, default=2000, help="cold starts while as many environments end")
     parser.add_argument("--isolation", help="passed on to the service")
     parser.add_argument("--mode", choices=["both", "pinned", "free"], default="both")
-    parser.add_argument("--only", choices=["runtime", "sharing", "environments"],
-                        help="the library for functions, without the service; environments beside each other; or their starts")
+    parser.add_argument("--only", choices=["runtime", "sharing", "floods", "environments"],
+                        help="the library for functions, without the service; environments beside each other, or beside floods; or their starts")
     parser.add_argument("--json", type=pathlib.Path, help="write the rows there as well")
     options = parser.parse_args()
     options.bin = options.bin.resolve()

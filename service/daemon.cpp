@@ -55,6 +55,8 @@ constexpr auto kDrainMax = 30s;
 constexpr auto kPredecessorMax = 30s;
 constexpr auto kLogFlushAfter = 100ms;
 constexpr auto kCleanCodeEvery = 10min;
+constexpr auto kQuiet = 5s;
+constexpr std::size_t kUnusedBytesMax = 16 << 20;  // kept for the next payloads
 // Of the daemon, for each environment: control, init, log, memory, cgroup, listening and usually one or two connections.
 constexpr std::size_t kDescriptorsPerEnvironment = 8;
 constexpr std::size_t kDescriptorsReserved = 128;
@@ -280,6 +282,19 @@ asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::Cod
   }
 }
 
+// What large payloads have made this process grow to is the host's again when nothing has been invoked for a while.
+asio::awaitable<void> give_memory_back(Fleet& fleet) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (bool was_quiet = false;;) {
+    timer.expires_after(kQuiet);
+    auto [error] = co_await timer.async_wait(kUse);
+    if (error) co_return;
+    const bool is_quiet = fleet.counts().serving == 0 && fleet.counts().waiting == 0;
+    if (was_quiet && is_quiet && ::mallinfo2().fordblks > kUnusedBytesMax) ::malloc_trim(0);
+    was_quiet = is_quiet;
+  }
+}
+
 // `processor_time` outlives the response.
 asio::awaitable<http::Response> health(const std::string& processor_time) {
   http::Response response(200, "text/plain; charset=utf-8", "ok\n");
@@ -433,6 +448,7 @@ int serve(const Settings& settings) {
     });
   });
   asio::co_spawn(context, clean_code(**catalogue, **code, *root_store, fleet, workers), asio::detached);
+  asio::co_spawn(context, give_memory_back(fleet), asio::detached);
 
   spdlog::info("isolation: {}{}", sandbox::to_string(ground->strength),
                settings.isolation ? "" : " (auto: the strongest that works here)");

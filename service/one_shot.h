@@ -27,6 +27,9 @@ class OneShot {
     }
   }
 
+  // Ends the waiting coroutine where it stands.
+  void forget() { const auto waiter = std::exchange(waiter_, nullptr); }
+
   boost::asio::awaitable<T> wait() {
     if (value_) {
       T value = std::move(*value_);

@@ -4,7 +4,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 
@@ -19,6 +18,7 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::size_t kBufferBytesFirst = 4 * 1024;
 constexpr std::size_t kCopyBytesMax = 4 * 1024;
+constexpr int kPipelinedUnits = service::WorkShare::kUnits / 2;
 constexpr std::uint64_t kLargeBodyBytes = 1024 * 1024;
 // A peer that sends slower than this per stall_max counts as stalled.
 constexpr std::size_t kProgressBytes = 4 * 1024;
@@ -175,9 +175,10 @@ asio::awaitable<void> Connection::serve() {
     enter(Phase::kHandling);
     after = co_await serve_request(head);
     release_body();
-    // Somebody who sends many requests at once gets one answered in each turn, so that others have theirs.
+    // Those who send many requests at once have few answered in each turn, all of them together.
     if (after == After::kKeepAlive && !received().empty()) {
-      co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+      shared_->pipelines->charge(kPipelinedUnits);
+      co_await shared_->pipelines->turn();
     }
   }
   if (after == After::kDrain) co_await drain();

@@ -9,6 +9,7 @@
 
 #include "service/http/parser.h"
 #include "service/http/server.h"
+#include "service/turns.h"
 
 namespace ogni::http {
 
@@ -17,12 +18,18 @@ class Connection;
 // What the connections of one server share.
 struct Shared {
   Shared(const boost::asio::any_io_executor& executor, Site site_, ServerLimits limits_)
-      : site(std::move(site_)), limits(limits_), all_closed(executor) {
+      : site(std::move(site_)),
+        limits(limits_),
+        turns(std::make_shared<service::Turns>(executor)),
+        pipelines(turns->join()),
+        all_closed(executor) {
     all_closed.expires_at(std::chrono::steady_clock::time_point::max());
   }
   Site site;
   ServerLimits limits;
   std::list<Connection*> connections;
+  std::shared_ptr<service::Turns> turns;
+  std::shared_ptr<service::Turns::Member> pipelines;  // requests that came before the one before them was answered
   std::uint64_t large_body_bytes = 0;
   std::uint64_t sweeps = 0;  // the clock of the time-outs
   bool stopping = false;

@@ -49,6 +49,7 @@ class OneRequest final : public beast::http::basic_parser<true> {
     body_ = &body;
     body_bytes_max_ = bytes_max;
   }
+  std::size_t take_chunks_begun() { return std::exchange(chunks_begun_, 0); }
   bool is_too_large() const { return too_large_; }
   std::string_view trailer(std::string_view name) const {
     for (const auto& [known, value] : trailers_) {
@@ -69,7 +70,11 @@ class OneRequest final : public beast::http::basic_parser<true> {
     request_->set_head(to_method(verb), std::string_view(target.data(), target.size()));
   }
   void on_response_impl(int, string_view, int, error_code&) override {}
-  void on_field_impl(beast::http::field field, string_view name, string_view value, error_code&) override {
+  void on_field_impl(beast::http::field field, string_view name, string_view value, error_code& ec) override {
+    if (++fields_ > RequestParser::kFieldsMax) {
+      ec = beast::http::error::header_limit;
+      return;
+    }
     const std::string_view text(value.data(), value.size());
     if (is_header_done()) {
       trailers_.emplace_back(std::string_view(name.data(), name.size()), text);
@@ -87,7 +92,10 @@ class OneRequest final : public beast::http::basic_parser<true> {
     ec = beast::http::error::unexpected_body;
     return 0;
   }
-  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override { expect(size); }
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override {
+    ++chunks_begun_;
+    expect(size);
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code&) override {
     expect(bytes.size());
     if (!too_large_) body_->append(bytes.data(), bytes.size());
@@ -101,6 +109,8 @@ class OneRequest final : public beast::http::basic_parser<true> {
   Request* request_;
   std::string* body_ = nullptr;
   std::size_t body_bytes_max_ = 0;
+  std::size_t chunks_begun_ = 0;
+  std::size_t fields_ = 0;
   std::vector<std::pair<std::string, std::string>> trailers_;
   int version_ = 11;
   bool unknown_coding_ = false;
@@ -153,6 +163,7 @@ Result<RequestParser::Head> RequestParser::parse_head(std::string_view bytes, Re
   while (!parser.is_header_done()) {
     beast::error_code error;
     const std::size_t taken = parser.put(boost::asio::buffer(rest.data(), rest.size()), error);
+    if (error == beast::http::error::header_limit) return failure(ErrorCode::kTooLarge, "too many header fields");
     if (error) return failure(ErrorCode::kInvalidArgument, error.message());
     if (taken == 0) return failure(ErrorCode::kInvalidArgument, "the head of the request is incomplete");
     rest.remove_prefix(taken);
@@ -191,6 +202,7 @@ Result<RequestParser::Chunks> RequestParser::parse_chunks(std::string_view bytes
     if (error) return failure(ErrorCode::kInvalidArgument, error.message());
     if (taken == 0) break;
   }
+  chunks.begun = parser.take_chunks_begun();
   chunks.complete = parser.is_done();
   chunks.too_large = parser.is_too_large();
   return chunks;

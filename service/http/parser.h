@@ -29,11 +29,13 @@ class RequestParser {
   };
   // `bytes` is everything received since the last request, from its first byte on. Call again with more bytes
   // after the same ones until the head is complete. Errors: kInvalidArgument for what is not HTTP; kTooLarge
-  // beyond head_bytes_max.
+  // beyond head_bytes_max, or kFieldsMax.
+  static constexpr std::size_t kFieldsMax = 1000;
   [[nodiscard]] Result<Head> parse_head(std::string_view bytes, Request& request);
 
   struct Chunks {
     std::size_t bytes = 0;  // consumed; the rest has to be given again, with more behind it
+    std::size_t begun = 0;  // how many chunks
     bool complete = false;
     // `body` would have passed body_bytes_max: what is beyond is not kept. Further calls find the body's end all the same.
     bool too_large = false;

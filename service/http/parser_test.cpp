@@ -67,6 +67,41 @@ TEST(RequestParser, KeepsTrailersApartFromHeaders) {
   EXPECT_EQ(parser.trailer("x-one"), "") << "of the request before";
 }
 
+TEST(RequestParser, RefusesAHeadOrTrailersOfTooManyFields) {
+  const auto fields = [](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += "a:\r\n";
+    return text + "\r\n";
+  };
+  const std::string begin = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n";
+  for (const std::size_t beyond : {0U, 1U}) {
+    RequestParser parser(1 << 20);
+    Request request;
+    const auto head = parser.parse_head(begin + fields(RequestParser::kFieldsMax - 1 + beyond), request);
+    EXPECT_EQ(head.has_value(), beyond == 0);
+    if (!head) EXPECT_EQ(head.error().code(), ErrorCode::kTooLarge);
+  }
+  RequestParser parser(1 << 20);
+  Request request;
+  ASSERT_TRUE(parser.parse_head(begin + "\r\n", request));
+  std::string body;
+  EXPECT_FALSE(parser.parse_chunks("0\r\n" + fields(RequestParser::kFieldsMax), body, 10));
+}
+
+TEST(RequestParser, CountsTheChunksThatBegin) {
+  RequestParser parser(1024);
+  Request request;
+  ASSERT_TRUE(parser.parse_head("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", request));
+  std::string body;
+  std::string bytes;
+  for (int i = 0; i < 100; ++i) bytes += "1\r\na\r\n";
+  const auto some = parser.parse_chunks(bytes, body, 1000).value();
+  EXPECT_GE(some.begun, 99U);
+  const auto rest = parser.parse_chunks(bytes.substr(some.bytes) + "1\r\na\r\n0\r\n\r\n", body, 1000).value();
+  EXPECT_EQ(some.begun + rest.begun, 102U) << "the last one ends the body";
+  EXPECT_EQ(body.size(), 101U);
+}
+
 TEST(RequestParser, FindsTheEndOfATooLargeBody) {
   RequestParser parser(1024);
   Request request;

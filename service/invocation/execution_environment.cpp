@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "base/digest.h"
 #include "base/log.h"
 #include "protocol/errors.h"
 #include "protocol/runtime_api.h"
@@ -21,9 +19,10 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kLogReadBytes = 64 * 1024;
-// What a program may have printed and not yet had read when its invocation ends; the pipe holds 1 MiB.
-constexpr std::size_t kDrainReadsMax = 16;
+// Lines taken at once, without a turn. At an invocation's end: what a function prints that does not print without end.
+constexpr std::size_t kLinesAtEnd = 400;
+// At the environment's end: as many as the pipe, which holds 1 MiB, and what was read of it can have.
+constexpr std::size_t kLinesAtStop = (1 << 20) + LogReader::kReadBytes;
 // An invocation that lasted longer than this gets a look at its memory, faster ones share: none can touch much in less.
 constexpr auto kLookAlways = 1ms;
 constexpr auto kLookEvery = 10ms;
@@ -58,9 +57,10 @@ ExecutionEnvironment::ExecutionEnvironment(asio::any_io_executor executor, Setup
       observer_(observer),
       log_(logs, setup_.function->name,
            make_log_stream_name(std::chrono::system_clock::now(), setup_.function->version)),
+      log_reader_(log_, setup_.turns),
       control_watch_(executor_),
       log_watch_(executor_),
-      endpoint_(std::make_shared<RuntimeEndpoint>(executor_)),
+      endpoint_(std::make_shared<RuntimeEndpoint>(executor_, setup_.turns, setup_.room)),
       requested_(Clock::now()),
       pace_(sandbox::processor_share(setup_.function->settings.memory_mb)) {}
 
@@ -78,6 +78,7 @@ void ExecutionEnvironment::attach(sandbox::Environment sandbox) {
   boost::system::error_code error;
   control_watch_.assign(sandbox_->descriptor(), error);
   if (!error) log_watch_.assign(sandbox_->log_descriptor(), error);
+  log_reader_.read_from(sandbox_->log_descriptor());
   if (error) {
     spdlog::error("environment of {}: watch it: {}", setup_.function->name, error.message());
     environment_broke();
@@ -103,6 +104,8 @@ asio::awaitable<void> ExecutionEnvironment::watch_sandbox() {
         co_return;
       }
       if (!*event) break;
+      if (std::holds_alternative<sandbox::Exited>(**event)) co_await log_reader_.drain_in_turns();
+      if (stopped_) co_return;
       std::visit([this](auto& what) { handle(what); }, **event);
       if (stopped_) co_return;
     }
@@ -154,7 +157,7 @@ void ExecutionEnvironment::handle(const sandbox::Exited& exited) {
 
 void ExecutionEnvironment::handle(const sandbox::Measured& measured) {
   memory_peak_bytes_ = std::max({memory_peak_bytes_, measured.pss_bytes, measured.max_rss_bytes});
-  if (std::exchange(ready_after_measure_, false)) observer_.environment_ready(setup_.id);
+  if (std::exchange(ready_after_measure_, false)) tell_ready();
 }
 
 void ExecutionEnvironment::handle(const sandbox::Failed& failed) {
@@ -163,10 +166,11 @@ void ExecutionEnvironment::handle(const sandbox::Failed& failed) {
 }
 
 void ExecutionEnvironment::program_ended(FunctionFailure failure) {
-  drain_log();
+  drain_log(kLinesAtEnd);
   log_.end_line();
   program_running_ = false;
   ready_after_measure_ = false;
+  ready_after_log_.reset();
   machine_.reset();
   waiters_.clear();
   endpoint_->close_connections();
@@ -195,7 +199,7 @@ void ExecutionEnvironment::end_failed_init() {
 void ExecutionEnvironment::environment_broke() {
   if (stopped_) return;
   stopped_ = true;
-  drain_log();
+  drain_log(kLinesAtStop);
   log_.end_line();
   waiters_.clear();
   endpoint_->stop();
@@ -278,7 +282,7 @@ void ExecutionEnvironment::fail(Invocation& invocation, dispatch::Failure failur
   }
   const FunctionFailure told = last_failure_.value_or(
       FunctionFailure{.error_type = std::string(protocol::function_error::kUnknown), .message = "Unknown"});
-  drain_log();
+  drain_log(kLinesAtEnd);
   begin_log(invocation);
   std::string body;
   if (failure == dispatch::Failure::kTimedOut) {
@@ -308,7 +312,7 @@ void ExecutionEnvironment::answer_current(std::string body, bool function_error)
 }
 
 void ExecutionEnvironment::finish(Invocation& invocation) {
-  drain_log();
+  drain_log(kLinesAtEnd);
   if (!stopped_) sample_memory();
   begin_log(invocation);
   const std::string& request_id = invocation.request.request_id;
@@ -349,7 +353,7 @@ void ExecutionEnvironment::reset(dispatch::ResetReason reason) {
 
 void ExecutionEnvironment::freeze() {
   if (stopped_ || !sandbox_) return;
-  drain_log();
+  drain_log(kLinesAtEnd);
   // Not fatal: it goes on as it is, and uses processor time that it should not have.
   if (auto frozen = sandbox_->freeze(); !frozen) {
     spdlog::warn("environment of {}: {}", setup_.function->name, frozen.error().message());
@@ -367,7 +371,7 @@ void ExecutionEnvironment::thaw() {
 void ExecutionEnvironment::stop() {
   stopped_ = true;
   if (sandbox_) {
-    drain_log();
+    drain_log(kLinesAtStop);
     log_.end_line();
   }
   waiters_.clear();
@@ -375,6 +379,7 @@ void ExecutionEnvironment::stop() {
   // The waits end, the coroutines let go of this object, and closing the sandbox ends every process in it.
   if (control_watch_.is_open()) control_watch_.release();
   if (log_watch_.is_open()) log_watch_.release();
+  log_reader_.stop();
   sandbox_.reset();
 }
 
@@ -404,30 +409,24 @@ void ExecutionEnvironment::look_at_processor() {
 
 asio::awaitable<void> ExecutionEnvironment::watch_log() {
   while (!stopped_) {
-    auto [error] = co_await log_watch_.async_wait(asio::posix::stream_descriptor::wait_read, kUse);
-    if (error || stopped_) co_return;
-    if (read_log() == LogRead::kEnd) co_return;
+    if (!log_reader_.has_rest()) {
+      auto [error] = co_await log_watch_.async_wait(asio::posix::stream_descriptor::wait_read, kUse);
+      // drain_log() cancels the wait where it leaves a rest.
+      if (stopped_ || (error && error != asio::error::operation_aborted)) co_return;
+    }
+    if (co_await log_reader_.work() == LogReader::Read::kEnd || stopped_) co_return;
+    if (ready_after_log_ && (log_reader_.taken() >= *ready_after_log_ || log_reader_.waiting() == 0)) {
+      ready_after_log_.reset();
+      observer_.environment_ready(setup_.id);
+    }
   }
 }
 
-// One read.
-ExecutionEnvironment::LogRead ExecutionEnvironment::read_log() {
-  std::array<char, kLogReadBytes> bytes;
-  ssize_t count = 0;
-  do {
-    count = ::read(sandbox_->log_descriptor(), bytes.data(), bytes.size());
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return LogRead::kNothing;
-  if (count == 0) return LogRead::kEnd;
-  log_.output(std::string_view(bytes.data(), static_cast<std::size_t>(count)));
-  return LogRead::kSome;
-}
-
-void ExecutionEnvironment::drain_log() {
-  if (!sandbox_) return;
-  for (std::size_t reads = 0; reads < kDrainReadsMax; ++reads) {
-    if (read_log() != LogRead::kSome) return;
-  }
+// Whether that was all.
+bool ExecutionEnvironment::drain_log(std::size_t lines_max) {
+  if (!sandbox_ || log_reader_.drain(lines_max)) return true;
+  if (log_reader_.has_rest() && log_watch_.is_open()) log_watch_.cancel();
+  return false;
 }
 
 // ---------------------------------------------------------------- the Runtime API
@@ -476,6 +475,16 @@ void ExecutionEnvironment::became_ready() {
     ready_after_measure_ = true;
     if (sandbox_->measure()) return;
     ready_after_measure_ = false;
+  }
+  tell_ready();
+}
+
+// END follows, and what the program printed belongs before it. What it prints from now on does not, so that nobody prints
+// its way out of an end.
+void ExecutionEnvironment::tell_ready() {
+  if (current_ && !drain_log(kLinesAtEnd)) {
+    ready_after_log_ = log_reader_.taken() + log_reader_.waiting();
+    return;
   }
   observer_.environment_ready(setup_.id);
 }

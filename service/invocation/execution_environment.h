@@ -23,9 +23,11 @@
 #include "service/invocation/function_program.h"
 #include "service/invocation/invocation.h"
 #include "service/logs/environment_log.h"
+#include "service/logs/log_reader.h"
 #include "service/runtime_api/endpoint.h"
 #include "service/runtime_api/runtime_host.h"
 #include "service/runtime_api/state_machine.h"
+#include "service/turns.h"
 
 namespace ogni::service {
 
@@ -67,6 +69,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
     protocol::Home home;
     std::string runtime_version_arn;
     MemoryLooks& memory_looks;
+    std::shared_ptr<Turns::Member> turns;
+    std::shared_ptr<BodyRoom::Holder> room;
   };
 
   ExecutionEnvironment(boost::asio::any_io_executor executor, Setup setup, Observer& observer, LogStore& logs);
@@ -128,15 +132,15 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   bool is_overdue() const;
   void begin_log(const Invocation& invocation);
   NextEvent make_event() const;
-  enum class LogRead { kSome, kNothing, kEnd };
-  LogRead read_log();
-  void drain_log();
+  bool drain_log(std::size_t lines_max);
+  void tell_ready();
   std::optional<std::chrono::nanoseconds> take_init_duration();
 
   boost::asio::any_io_executor executor_;
   Setup setup_;
   Observer& observer_;
   EnvironmentLog log_;
+  LogReader log_reader_;
   runtime_api::RuntimeStateMachine machine_;
   std::optional<sandbox::Environment> sandbox_;
   boost::asio::posix::stream_descriptor control_watch_;
@@ -169,6 +173,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   bool memory_seen_ = false;
   Clock::time_point memory_sampled_;
   bool ready_after_measure_ = false;
+  // END and REPORT wait until the reader has taken so many bytes.
+  std::optional<std::uint64_t> ready_after_log_;
   bool stopped_ = false;
 };
 

@@ -173,6 +173,7 @@ VersionId Fleet::learn_version(const std::shared_ptr<const catalogue::Function>&
   Version& version = versions_[key(id)];
   if (!version.function) {
     version.function = function;
+    version.room = room_->make_holder();
     instances_[function->instance].insert(id);
     dispatcher_.add_version({.id = id,
                              .memory_mb = static_cast<std::uint64_t>(function->settings.memory_mb),
@@ -305,7 +306,9 @@ void Fleet::perform(const dispatch::StartEnvironment& command) {
                                   .home = options_.home,
                                   .runtime_version_arn = "arn:" + options_.home.partition + ":lambda:" +
                                                          options_.home.region + "::runtime:" + to_hex(sha256(runtime)),
-                                  .memory_looks = memory_looks_},
+                                  .memory_looks = memory_looks_,
+                                  .turns = turns_->join(),
+                                  .room = version.room},
       static_cast<ExecutionEnvironment::Observer&>(*this), logs_);
   environments_.emplace(key(command.environment), Living{.environment = std::move(environment),
                                                          .function = version.function,

@@ -61,6 +61,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
  private:
   struct Version {
     std::shared_ptr<const catalogue::Function> function;
+    std::shared_ptr<BodyRoom::Holder> room;
     std::size_t users = 0;  // invocations and environments
     bool retired = false;
     std::string problem;  // why its environments cannot be had, in words for the caller
@@ -125,6 +126,8 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::vector<dispatch::Command> commands_;    // the batch being performed
   std::vector<dispatch::EnvironmentId> gone_;  // to be forgotten when their commands have been performed
   MemoryLooks memory_looks_;
+  std::shared_ptr<BodyRoom> room_ = std::make_shared<BodyRoom>();
+  std::shared_ptr<Turns> turns_ = std::make_shared<Turns>(context_.get_executor());
   std::deque<dispatch::EnvironmentId> unrequested_;  // the launcher's queue was full
   std::uint64_t next_invocation_ = 1;
   bool said_where_tmp_is_ = false;

@@ -32,8 +32,8 @@ std::string make_log_stream_name(WallTime created, std::string_view version) {
                      to_hex(std::string_view(reinterpret_cast<const char*>(id.data()), id.size())));
 }
 
-void EnvironmentLog::line(std::string_view text) {
-  store_.append(function_, stream_, std::chrono::system_clock::now(), text);
+void EnvironmentLog::line(WallTime time, std::string_view text) {
+  store_.append(function_, stream_, time, text);
   if (!in_invocation_) return;
   tail_ += text;
   tail_ += '\n';
@@ -42,8 +42,9 @@ void EnvironmentLog::line(std::string_view text) {
   }
 }
 
-void EnvironmentLog::output(std::string_view bytes) {
-  splitter_.push(bytes, [this](std::string_view text) { line(text); });
+LineSplitter::Taken EnvironmentLog::output(std::string_view bytes, std::size_t lines_max) {
+  const WallTime now = std::chrono::system_clock::now();
+  return splitter_.push(bytes, lines_max, [this, now](std::string_view text) { line(now, text); });
 }
 
 void EnvironmentLog::end_line() {

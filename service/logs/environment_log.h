@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,8 +39,8 @@ class EnvironmentLog {
 
   const std::string& stream() const { return stream_; }
 
-  // Bytes of the program's stdout and stderr, in arrival order.
-  void output(std::string_view bytes);
+  // Bytes of the program's stdout and stderr, in arrival order, as far as `lines_max` lines go. All get the same time.
+  LineSplitter::Taken output(std::string_view bytes, std::size_t lines_max = std::numeric_limits<std::size_t>::max());
   // Ends a line that the program left open.
   void end_line();
   // A line of the platform's own.
@@ -56,7 +57,8 @@ class EnvironmentLog {
   std::string take_tail();
 
  private:
-  void line(std::string_view text);
+  void line(std::string_view text) { line(std::chrono::system_clock::now(), text); }
+  void line(WallTime time, std::string_view text);
 
   LogStore& store_;
   std::string function_;

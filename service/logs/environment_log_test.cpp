@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
+#include <set>
+#include <string>
 
 #include "base/temporary_directory.h"
 
@@ -33,6 +36,21 @@ TEST_F(EnvironmentLogTest, WritesTheLinesOfAnInvocationAsAwsDoes) {
       "START RequestId: rid Version: $LATEST\nhello\nhalf\nEND RequestId: rid\n"
       "REPORT RequestId: rid\tDuration: 1.23 ms\tBilled Duration: 102 ms\tMemory Size: 128 MB\tMax Memory Used: 30 "
       "MB\tInit Duration: 100.00 ms\t\n");
+}
+
+TEST_F(EnvironmentLogTest, TakesSoManyLinesOfAReadAndGivesAllOneTime) {
+  const std::string bytes(1000, '\n');
+  const auto taken = log.output(bytes, 300);
+  EXPECT_EQ(taken.bytes, 300U);
+  EXPECT_EQ(taken.lines, 300U);
+  const std::string written = store.tail("f", 1000, 1 << 20).value();
+  EXPECT_EQ(std::ranges::count(written, '\n'), 300);
+  std::set<std::string> times;
+  for (std::size_t begin = 0; begin < written.size(); begin = written.find('\n', begin) + 1) {
+    times.insert(written.substr(begin, written.find('\t', begin) - begin));
+  }
+  EXPECT_EQ(times.size(), 1U);
+  EXPECT_EQ(log.output(std::string_view(bytes).substr(taken.bytes)).lines, 700U);
 }
 
 TEST_F(EnvironmentLogTest, NamesTheErrorInTheReport) {

@@ -18,7 +18,11 @@ void LogStore::append(const std::string& function, std::string_view stream, Wall
     dirty_.push_back(function);
   }
   const std::size_t begin = log.unwritten.size();
-  log.unwritten += to_iso8601(time);
+  if (stamp_.empty() || time != stamped_) {
+    stamped_ = time;
+    stamp_ = to_iso8601(time);
+  }
+  log.unwritten += stamp_;
   log.unwritten += '\t';
   log.unwritten += stream;
   log.unwritten += '\t';

@@ -25,7 +25,7 @@ namespace ogni::service {
 class LogStore {
  public:
   static constexpr std::uint64_t kFileBytesMax = 16 << 20;
-  static constexpr std::size_t kBufferBytesMax = 256 << 10;
+  static constexpr std::size_t kBufferBytesMax = 64 << 10;  // one write of it holds up nobody
 
   // Called with each formatted line, newline included. Must not call back into the store.
   using Follower = std::function<void(std::string_view line)>;
@@ -69,6 +69,8 @@ class LogStore {
   std::unordered_map<std::string, FunctionLog> logs_;
   std::list<std::string> dirty_;
   std::function<void()> begun_;
+  WallTime stamped_;   // many lines have one time
+  std::string stamp_;  // its text
   bool warned_ = false;
 };
 

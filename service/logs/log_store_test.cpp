@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <limits>
 #include <vector>
 
 #include "base/system.h"
@@ -14,10 +15,38 @@ namespace {
 
 constexpr WallTime kNoon{std::chrono::milliseconds(1583348638390)};
 
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
 std::vector<std::string> split(LineSplitter& splitter, std::string_view bytes) {
   std::vector<std::string> lines;
-  splitter.push(bytes, [&](std::string_view line) { lines.emplace_back(line); });
+  splitter.push(bytes, kAll, [&](std::string_view line) { lines.emplace_back(line); });
   return lines;
+}
+
+// What a flood of empty lines makes the reactor do is bounded by lines.
+TEST(LineSplitter, StopsAfterSoManyLinesAndGoesOnWhereItStopped) {
+  const std::string text = "a\n\n\nb\n" + std::string(2 * LineSplitter::kLineBytesMax, 'c') + "\nd";
+  for (std::size_t lines_max = 1; lines_max < 9; ++lines_max) {
+    LineSplitter splitter;
+    std::vector<std::string> lines;
+    std::size_t begin = 0;
+    for (int calls = 0; begin < text.size(); ++calls) {
+      ASSERT_LE(calls, 8);
+      const std::size_t before = lines.size();
+      const auto taken = splitter.push(std::string_view(text).substr(begin), lines_max,
+                                       [&](std::string_view line) { lines.emplace_back(line); });
+      ASSERT_GT(taken.bytes, 0U);
+      ASSERT_EQ(taken.lines, lines.size() - before);
+      ASSERT_LE(taken.lines, lines_max);
+      begin += taken.bytes;
+    }
+    splitter.finish([&](std::string_view line) { lines.emplace_back(line); });
+    ASSERT_EQ(lines.size(), 7U) << lines_max;
+    EXPECT_EQ(lines[3], "b");
+    EXPECT_EQ(lines[4].size(), LineSplitter::kLineBytesMax);
+    EXPECT_EQ(lines[5].size(), LineSplitter::kLineBytesMax);
+    EXPECT_EQ(lines[6], "d");
+  }
 }
 
 TEST(LineSplitter, GivesTheSameLinesHoweverTheBytesAreSplit) {
@@ -36,7 +65,7 @@ TEST(LineSplitter, CutsALineThatNeverEnds) {
   std::size_t longest = 0;
   std::size_t total = 0;
   for (int i = 0; i < 10; ++i) {
-    splitter.push(std::string(100'000, 'x'), [&](std::string_view line) {
+    splitter.push(std::string(100'000, 'x'), kAll, [&](std::string_view line) {
       longest = std::max(longest, line.size());
       total += line.size();
     });

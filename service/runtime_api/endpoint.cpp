@@ -7,7 +7,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -18,6 +17,7 @@
 #include "protocol/runtime_api.h"
 #include "service/http/acknowledge.h"
 #include "service/http/parser.h"
+#include "service/runtime_api/routes.h"
 
 namespace ogni::service {
 
@@ -28,6 +28,14 @@ namespace {
 
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kBodyReadBytes = 64 * 1024;
+// A body in chunks is parsed in pieces of this size: of chunks of one byte it holds hundreds.
+constexpr std::size_t kParseBytes = 2048;
+// What a request costs beside its bytes, a connection, a look at one, a chunk: in units of WorkShare.
+constexpr int kRequestUnits = 24;
+constexpr int kConnectionUnits = 64;
+constexpr int kLookUnits = 2;
+constexpr int units_of_read(std::size_t bytes) { return 8 + static_cast<int>(bytes / 2048); }
 // A refused or oversized body is read to its end up to here, so that the connection can go on.
 constexpr std::uint64_t kDiscardBytesMax = 64 << 20;
 constexpr std::size_t kCopyBytesMax = 4096;
@@ -35,47 +43,30 @@ constexpr int kBacklogMax = 4096;
 // What is between two chunks: sizes, extensions, trailers.
 constexpr std::size_t kChunkHeadBytesMax = 64 * 1024;
 
-enum class Call { kNext, kResponse, kError, kInitError, kPing, kNotFound, kWrongMethod };
-
-struct Target {
-  Call call = Call::kNotFound;
-  std::string_view request_id;
-};
-
-Target parse_target(http::Method method, std::string_view path) {
-  const bool get = method == http::Method::kGet;
-  const bool post = method == http::Method::kPost;
-  if (path == protocol::kNextPath) return {.call = get ? Call::kNext : Call::kWrongMethod};
-  if (path == protocol::kInitErrorPath) return {.call = post ? Call::kInitError : Call::kWrongMethod};
-  if (path == protocol::kPingPath) return {.call = get ? Call::kPing : Call::kWrongMethod};
-  if (path.starts_with(protocol::kInvocationPathPrefix)) {
-    path.remove_prefix(protocol::kInvocationPathPrefix.size());
-    const std::size_t slash = path.find('/');
-    if (slash == std::string_view::npos || slash == 0) return {};
-    const std::string_view last = path.substr(slash + 1);
-    Target target{.request_id = path.substr(0, slash)};
-    if (last == "response") target.call = post ? Call::kResponse : Call::kWrongMethod;
-    if (last == "error") target.call = post ? Call::kError : Call::kWrongMethod;
-    return target;
-  }
-  return {};
-}
-
 }  // namespace
 
 class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, std::shared_ptr<RuntimeHost> host)
-      : socket_(std::move(socket)), host_(std::move(host)), parser_(kHeadBytesMax) {}
+  Connection(tcp::socket socket, std::shared_ptr<RuntimeHost> host, std::shared_ptr<Turns::Member> turns,
+             std::shared_ptr<BodyRoom::Holder> room)
+      : socket_(std::move(socket)),
+        host_(std::move(host)),
+        turns_(std::move(turns)),
+        lease_(std::move(room)),
+        parser_(kHeadBytesMax) {}
 
   asio::awaitable<void> run() {
     while (open_) {
       if (!co_await read_head()) break;
+      // However many connections have something to say at once, few of them are heard in each turn.
+      co_await turns_->turn();
+      if (!open_) break;
+      turns_->charge(kRequestUnits + units_of_read(head_.bytes));
       if (!co_await serve()) break;
       request_.clear();
       parser_.reset();
-      // A program that sends many requests at once gets one answered in each turn, so that others have theirs.
-      if (open_ && !buffer_.empty()) co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+      if (buffer_.empty() && buffer_.capacity() > BodyRoom::kFreeBytes) std::string().swap(buffer_);
+      lease_.give_back();
     }
     close();
   }
@@ -84,6 +75,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     open_ = false;
     boost::system::error_code ignored;
     socket_.close(ignored);
+    lease_.leave();
     if (const auto waiter = std::exchange(waiter_, nullptr)) {
       waiter->abandoned = true;
       waiter->outcome.set(std::monostate());
@@ -113,22 +105,21 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
           co_return true;
         }
       }
-      if (!co_await (buffer_.empty() ? read_some() : read_more())) co_return false;
+      if (!co_await read_some(buffer_.empty() ? Rest::kNothing : Rest::kOfARequest)) co_return false;
     }
   }
 
-  // The rest of a request whose beginning is here.
-  asio::awaitable<bool> read_more() {
-    http::acknowledge_now(socket_);
-    co_return co_await read_some();
-  }
-
-  asio::awaitable<bool> read_some() {
+  enum class Rest { kNothing, kOfARequest };
+  asio::awaitable<bool> read_some(Rest rest) {
+    co_await turns_->turn();
+    if (!open_ || !co_await lease_.grow(buffer_.size() + kReadBytes)) co_return false;
+    if (rest == Rest::kOfARequest) http::acknowledge_now(socket_);
     const std::size_t before = buffer_.size();
     // (libstdc++ 12 gives the callback its capacity for the size)
     buffer_.resize_and_overwrite(before + kReadBytes, [=](char*, std::size_t) { return before + kReadBytes; });
     auto [error, count] = co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, kReadBytes), kUse);
     buffer_.resize(before + count);
+    turns_->charge(units_of_read(count));
     co_return !error && open_;
   }
 
@@ -226,27 +217,50 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     });
     buffer_.erase(0, have);
     while (have < wanted) {
+      co_await turns_->turn();
+      const std::size_t most = std::min(wanted - have, kBodyReadBytes);
+      // What has not come costs nothing: the rest of the string is address space.
+      if (!open_ || !co_await lease_.grow(have + most)) co_return std::unexpected(BodyFailure::kBroken);
       http::acknowledge_now(socket_);
-      auto [error, count] =
-          co_await socket_.async_read_some(asio::buffer(body.bytes.data() + have, wanted - have), kUse);
+      auto [error, count] = co_await socket_.async_read_some(asio::buffer(body.bytes.data() + have, most), kUse);
+      turns_->charge(units_of_read(count));
       if (error || !open_) co_return std::unexpected(BodyFailure::kBroken);
       have += count;
     }
     co_return body;
   }
 
+  // Parses some of the chunks that are here already.
+  Result<http::RequestParser::Chunks> parse_some_chunks(std::string& body, std::size_t bytes_max) {
+    const std::string_view all(buffer_);
+    auto chunks = parser_.parse_chunks(all.substr(0, kParseBytes), body, bytes_max);
+    // The head of a chunk, or the trailers, may be longer than that.
+    const bool too_little = chunks && chunks->bytes == 0 && all.size() > kParseBytes;
+    if (too_little) chunks = parser_.parse_chunks(all, body, bytes_max);
+    if (!chunks) return chunks;
+    buffer_.erase(0, chunks->bytes);
+    turns_->charge(1 + static_cast<int>(chunks->begun / 2));
+    return chunks;
+  }
+  // Waits until there are more. False where the body cannot go on.
+  asio::awaitable<bool> await_chunks(const http::RequestParser::Chunks& before) {
+    if (before.bytes > 0 && !buffer_.empty()) {
+      co_await turns_->turn();
+      co_return open_;
+    }
+    co_return buffer_.size() <= kChunkHeadBytesMax&& co_await read_some(Rest::kOfARequest);
+  }
+
   asio::awaitable<ReadBody> read_chunks(std::size_t bytes_max) {
     AnswerBody body;
     for (;;) {
-      const auto chunks = parser_.parse_chunks(buffer_, body.bytes, bytes_max);
+      const auto chunks = parse_some_chunks(body.bytes, bytes_max);
       if (!chunks) co_return std::unexpected(BodyFailure::kBroken);
-      buffer_.erase(0, chunks->bytes);
       if (chunks->complete) head_.body = http::RequestParser::Body::kNone;
       if (chunks->too_large) co_return std::unexpected(BodyFailure::kTooLarge);
       if (chunks->complete) break;
-      if (buffer_.size() > kChunkHeadBytesMax || !co_await read_more()) {
-        co_return std::unexpected(BodyFailure::kBroken);
-      }
+      if (!co_await lease_.grow(body.bytes.capacity())) co_return std::unexpected(BodyFailure::kBroken);
+      if (!co_await await_chunks(*chunks)) co_return std::unexpected(BodyFailure::kBroken);
     }
     StreamFailure failure{.error_type = std::string(parser_.trailer(protocol::header::kFunctionErrorType)),
                           .error_body = std::string(parser_.trailer(protocol::header::kFunctionErrorBody))};
@@ -267,19 +281,18 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       buffer_.erase(0, here);
       left -= here;
       if (left == 0) co_return open_;
-      if (!co_await read_more()) co_return false;
+      if (!co_await read_some(Rest::kOfARequest)) co_return false;
     }
   }
 
   asio::awaitable<bool> discard_chunks() {
     std::string nothing;
     for (std::uint64_t total = 0; total <= kDiscardBytesMax;) {
-      const auto chunks = parser_.parse_chunks(buffer_, nothing, 0);
+      const auto chunks = parse_some_chunks(nothing, 0);
       if (!chunks) co_return false;
-      buffer_.erase(0, chunks->bytes);
       total += chunks->bytes;
       if (chunks->complete) co_return open_;
-      if (buffer_.size() > kChunkHeadBytesMax || !co_await read_more()) co_return false;
+      if (!co_await await_chunks(*chunks)) co_return false;
     }
     co_return false;
   }
@@ -357,6 +370,8 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
 
   tcp::socket socket_;
   std::shared_ptr<RuntimeHost> host_;
+  std::shared_ptr<Turns::Member> turns_;
+  BodyRoom::Lease lease_;
   http::RequestParser parser_;
   http::Request request_;
   http::RequestParser::Head head_;
@@ -383,6 +398,8 @@ Result<void> RuntimeEndpoint::start(Fd socket, std::weak_ptr<RuntimeHost> host) 
 
 asio::awaitable<void> RuntimeEndpoint::accept_loop() {
   for (;;) {
+    co_await turns_->turn();
+    if (!acceptor_.is_open()) co_return;
     auto [error, socket] = co_await acceptor_.async_accept(kUse);
     if (!acceptor_.is_open()) co_return;
     if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) co_return;
@@ -393,12 +410,13 @@ asio::awaitable<void> RuntimeEndpoint::accept_loop() {
     }
     auto host = host_.lock();
     if (!host) co_return;
-    if (!connections_.empty()) sweep_abandoned();
+    turns_->charge(kConnectionUnits + kLookUnits * static_cast<int>(connections_.size()));
+    sweep_abandoned();
     if (connections_.size() >= kConnectionsMax) continue;  // closes the socket
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.non_blocking(true, ignored);
-    auto connection = std::make_shared<Connection>(std::move(socket), std::move(host));
+    auto connection = std::make_shared<Connection>(std::move(socket), std::move(host), turns_, room_);
     connections_.insert(connection);
     asio::co_spawn(
         acceptor_.get_executor(),

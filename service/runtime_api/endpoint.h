@@ -17,7 +17,9 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "service/runtime_api/body_room.h"
 #include "service/runtime_api/runtime_host.h"
+#include "service/turns.h"
 
 namespace ogni::service {
 
@@ -27,7 +29,10 @@ class RuntimeEndpoint : public std::enable_shared_from_this<RuntimeEndpoint> {
   static constexpr std::size_t kHeadBytesMax = 1 << 20;  // a client context and an X-Ray cause travel in headers
 
   // `host` is told of calls; the endpoint's coroutines keep it alive.
-  explicit RuntimeEndpoint(boost::asio::any_io_executor executor) : acceptor_(std::move(executor)) {}
+  // What its peers make it do is charged to `turns`, what they send is kept within `room`.
+  RuntimeEndpoint(boost::asio::any_io_executor executor, std::shared_ptr<Turns::Member> turns,
+                  std::shared_ptr<BodyRoom::Holder> room)
+      : acceptor_(std::move(executor)), turns_(std::move(turns)), room_(std::move(room)) {}
 
   // Begins to accept on `socket`, which listens already. Errors: kIo.
   [[nodiscard]] Result<void> start(Fd socket, std::weak_ptr<RuntimeHost> host);
@@ -42,6 +47,8 @@ class RuntimeEndpoint : public std::enable_shared_from_this<RuntimeEndpoint> {
   void sweep_abandoned();
 
   boost::asio::ip::tcp::acceptor acceptor_;
+  std::shared_ptr<Turns::Member> turns_;
+  std::shared_ptr<BodyRoom::Holder> room_;
   std::weak_ptr<RuntimeHost> host_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
 };

@@ -140,7 +140,10 @@ class EndpointTest : public ::testing::Test {
 
   boost::asio::io_context context_{1};
   std::shared_ptr<ScriptedHost> host_ = std::make_shared<ScriptedHost>();
-  std::shared_ptr<RuntimeEndpoint> endpoint_ = std::make_shared<RuntimeEndpoint>(context_.get_executor());
+  std::shared_ptr<Turns> turns_ = std::make_shared<Turns>(context_.get_executor());
+  std::shared_ptr<BodyRoom> room_ = std::make_shared<BodyRoom>();
+  std::shared_ptr<RuntimeEndpoint> endpoint_ =
+      std::make_shared<RuntimeEndpoint>(context_.get_executor(), turns_->join(), room_->make_holder());
   std::uint16_t port_ = 0;
   std::jthread thread_;
 };
@@ -392,6 +395,66 @@ TEST_F(EndpointTest, TellsOfAnAnswerThatBreaksOff) {
   while (on_reactor([this] { return host_->broken; }) == 0) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     std::this_thread::yield();
+  }
+}
+
+TEST_F(EndpointTest, CountsWhatHasComeOfABodyAndGivesItBack) {
+  constexpr std::size_t kHalf = 3 << 20;
+  Client client(port_);
+  client.send("POST /2018-06-01/runtime/invocation/current/response HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+              std::to_string(2 * kHalf) + "\r\n\r\n" + std::string(kHalf, 'x'));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto held = [this] { return on_reactor([this] { return room_->held(); }); };
+  while (held() < kHalf - BodyRoom::kFreeBytes) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  EXPECT_LE(held(), kHalf) << "not what is still to come";
+  client.send(std::string(kHalf, 'x'));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  client.send("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive().ends_with("pong"));
+  EXPECT_EQ(held(), 0U);
+}
+
+TEST_F(EndpointTest, CountsHeadsAndForgetsThoseOfConnectionsThatEnd) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<Client>(port_));
+    clients.back()->send("GET /2018-06-01/ping HTTP/1.1\r\nX: " + std::string(800'000, 'x'));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (on_reactor([this] { return room_->held(); }) < 4 * 700'000U) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  on_reactor([&] { endpoint_->close_connections(); });
+  for (const auto& client : clients) EXPECT_EQ(client->receive(), "");
+  while (on_reactor([this] { return room_->held(); }) > 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+}
+
+// Nothing that a peer sends comes back as bytes that are no UTF-8, or no JSON.
+TEST_F(EndpointTest, ErrorsDoNotRepeatWhatWasSent) {
+  const std::string_view bad = "by\xff\xc3\x28\"";
+  const std::string text(bad);
+  const std::string requests[] = {
+      answer(text, "response", "x"),
+      answer(text, "error", "x"),
+      answer("by%ff", text, "x"),
+      answer("other", "error", "x", "Lambda-Runtime-Function-Error-Type: " + text + "\r\n"),
+      answer("other", "response", "x", "Lambda-Runtime-Function-Response-Mode: " + text + "\r\n"),
+      "GET /" + text + " HTTP/1.1\r\nHost: x\r\n\r\n",
+      text + "\r\n\r\n"};
+  for (const std::string& request : requests) {
+    Client client(port_);
+    client.send(request);
+    const std::string response = client.receive();
+    EXPECT_TRUE(response.starts_with("HTTP/1.1 40")) << response;
+    EXPECT_TRUE(std::ranges::all_of(response, [](unsigned char c) { return c < 0x80; })) << response;
+    EXPECT_EQ(response.find("by"), std::string::npos) << response;
   }
 }
 
