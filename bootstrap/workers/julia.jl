@@ -104,6 +104,17 @@ function serve_one(handler, fields, event)
     send("result", head, body)
 end
 
+# read(requests, count) is not used: in Julia 1.5 it waits for one byte more, which only the next request would bring.
+function read_bytes(count)
+    bytes = UInt8[]
+    while length(bytes) < count
+        piece = read(requests, count - length(bytes); all = false)
+        isempty(piece) && exit(0)
+        append!(bytes, piece)
+    end
+    bytes
+end
+
 function serve()
     handler = load(get(ENV, "_HANDLER", ""))
     send("ready")
@@ -111,8 +122,8 @@ function serve()
         line = readline(requests)
         isempty(line) && return
         head_bytes, body_bytes = parse.(Int, split(line)[2:3])
-        head = String(read(requests, head_bytes))
-        event = read(requests, body_bytes)
+        head = String(read_bytes(head_bytes))
+        event = read_bytes(body_bytes)
         fields = Dict{String,String}()
         for pair in split(head, "\n"; keepempty = false)
             name, value = split(pair, "="; limit = 2)
