@@ -21,7 +21,7 @@ constexpr auto kAttributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_
 constexpr const char* kPlace = "/sys";
 constexpr const char* kEmpty = "/sys/empty";
 constexpr const char* kSkeleton = "/sys/skeleton";
-constexpr std::size_t kKeptMax = 64;
+constexpr std::size_t kKeptMax = 192;
 
 std::string name_of(std::uint64_t place) { return std::string(kPlace) + "/" + std::to_string(place); }
 
@@ -135,12 +135,16 @@ void CodeMounts::drop_deleted() {
   }
 }
 
-Result<CodeMounts::Kept*> CodeMounts::find_or_keep(Kind kind, std::span<const int> directories) {
+Result<CodeMounts::Kept*> CodeMounts::find_or_keep(Kind kind, std::span<const int> directories, int owner) {
   Key key;
-  for (const int directory : directories) {
+  const auto add = [&](int directory) {
     struct stat status{};
-    if (::fstat(directory, &status) != 0) return failure(Error::from_errno("fstat"));
+    if (::fstat(directory, &status) != 0) return false;
     key.emplace_back(status.st_dev, status.st_ino);
+    return true;
+  };
+  if (!std::ranges::all_of(directories, add) || (owner >= 0 && !add(owner))) {
+    return failure(Error::from_errno("fstat"));
   }
   auto found = std::ranges::find_if(kept_, [&](const Kept& kept) { return kept.kind == kind && kept.key == key; });
   if (found == kept_.end()) {
@@ -158,8 +162,8 @@ Result<CodeMounts::Kept*> CodeMounts::find_or_keep(Kind kind, std::span<const in
   return &*found;
 }
 
-Result<Fd> CodeMounts::take(std::span<const int> directories) {
-  auto kept = find_or_keep(Kind::kCode, directories);
+Result<Fd> CodeMounts::take(std::span<const int> directories, int owner) {
+  auto kept = find_or_keep(Kind::kCode, directories, owner);
   if (kept) return copy(**kept);
   if (directories.size() != 1) return failure(std::move(kept).error().within("merge layers"));
   auto again = reopen(directories.front());
@@ -168,7 +172,7 @@ Result<Fd> CodeMounts::take(std::span<const int> directories) {
 }
 
 Result<Fd> CodeMounts::take_root(int directory) {
-  auto kept = find_or_keep(Kind::kRoot, std::span(&directory, 1));
+  auto kept = find_or_keep(Kind::kRoot, std::span(&directory, 1), -1);
   if (!kept) return failure(std::move(kept).error());
   return copy(**kept);
 }

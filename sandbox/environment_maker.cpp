@@ -141,6 +141,7 @@ Result<void> EnvironmentMaker::prepare(Fd disk_directory) {
   if (!mounts) return failure(std::move(mounts).error());
   mounts_ = std::make_unique<MountNamespaces>(std::move(*mounts));
   blanks_.use(*mounts_);
+  if (!mounts_->why_shared().empty()) means_.weaker.push_back(mounts_->why_shared() + kSharedInodes);
   if (is_root) {
     Egress::sweep(options_.tag, mounts_->host());
   } else if (options_.way_out != WayOutDemand::kNone) {

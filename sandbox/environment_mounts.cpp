@@ -85,8 +85,11 @@ Result<Fd> make_proc() {
   return proc;
 }
 
-Result<void> become_environment_root(const Fd& root, const Fd& proc, std::uint64_t shared_memory_bytes) {
-  if (auto ok = attach_tree(root.get(), AT_FDCWD, "/root"); !ok) return ok;
+Result<void> become_environment_root(const Root& root, const Fd& proc, std::uint64_t shared_memory_bytes) {
+  if (auto ok = attach_tree(root.tree.get(), AT_FDCWD, "/root"); !ok) return ok;
+  for (const RootPart& part : root.parts) {
+    if (auto ok = attach_tree(part.tree.get(), AT_FDCWD, "/root/" + part.path); !ok) return ok;
+  }
   if (::chdir("/root") != 0) return failure(Error::from_errno("chdir to the environment's root"));
   if (auto ok = attach_tree(proc.get(), AT_FDCWD, "proc"); !ok) return ok;
   if (shared_memory_bytes != 0) {

@@ -16,7 +16,7 @@ namespace ogni::sandbox {
 
 // Makes `root` this process's whole file system, with /proc in it, and a fresh /dev/shm unless its size is 0. The caller is
 // in its copy of the launcher's lean mount namespace.
-[[nodiscard]] Result<void> become_environment_root(const Fd& root, const Fd& proc, std::uint64_t shared_memory_bytes);
+[[nodiscard]] Result<void> become_environment_root(const Root& root, const Fd& proc, std::uint64_t shared_memory_bytes);
 
 // Adds what the function has: /var/task, /var/runtime, /opt, and a /tmp, in memory and of this size if there is no tree for
 // it.

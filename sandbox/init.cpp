@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "base/system.h"
@@ -54,11 +55,12 @@ constexpr int kStopAgainMs = 10;
 constexpr int kStopAgainMsMax = 1'000;
 // A function that makes orphans as fast as they can be reaped must not keep the init from what else it has to do.
 constexpr int kReapedAtOnceMax = 64;
+constexpr std::size_t kBeginBytesMax = 64 << 10;  // the paths of a root's parts
 // An init has a tenth of it. Above it memory of the dead is still to be given back.
 constexpr std::uint64_t kOwnBytesMax = 8 << 20;
 
 struct Begin {
-  Fd root;
+  Root root;
   std::uint64_t shared_memory_bytes = 0;
 };
 
@@ -110,11 +112,20 @@ Result<void> silence_standard_descriptors() {
 
 Result<Begin> receive_begin() {
   Begin begin;
-  auto message = receive_message(kLifeline, sizeof begin.shared_memory_bytes);
+  auto message = receive_message(kLifeline, kBeginBytesMax);
   if (!message) return failure(std::move(message).error().within("begin"));
   std::memcpy(&begin.shared_memory_bytes, message->bytes.data(),
               std::min(message->bytes.size(), sizeof begin.shared_memory_bytes));
-  if (!message->descriptors.empty()) begin.root = std::move(message->descriptors.front());
+  if (message->descriptors.empty()) return begin;
+  begin.root.tree = std::move(message->descriptors.front());
+  std::istringstream paths(message->bytes.substr(std::min(message->bytes.size(), sizeof begin.shared_memory_bytes)));
+  for (std::size_t i = 1; i < message->descriptors.size(); ++i) {
+    RootPart part;
+    if (!std::getline(paths, part.path, '\0'))
+      return failure(ErrorCode::kInternal, "a part of the root without a path");
+    part.tree = std::move(message->descriptors[i]);
+    begin.root.parts.push_back(std::move(part));
+  }
   return begin;
 }
 
@@ -466,11 +477,15 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
   ::_exit(0);
 }
 
-Result<void> send_begin(int lifeline, const Fd& root, std::uint64_t shared_memory_bytes) {
-  const std::array descriptors = {root.get()};
-  return send_message(lifeline,
-                      std::string_view(reinterpret_cast<const char*>(&shared_memory_bytes), sizeof shared_memory_bytes),
-                      std::span(descriptors.data(), root ? 1U : 0U));
+Result<void> send_begin(int lifeline, const Root& root, std::uint64_t shared_memory_bytes) {
+  std::string bytes(reinterpret_cast<const char*>(&shared_memory_bytes), sizeof shared_memory_bytes);
+  std::vector<int> descriptors;
+  if (root.tree) descriptors.push_back(root.tree.get());
+  for (const RootPart& part : root.parts) {
+    bytes += part.path + '\0';
+    descriptors.push_back(part.tree.get());
+  }
+  return send_message(lifeline, bytes, descriptors);
 }
 
 Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes, std::uint32_t address) {

@@ -43,7 +43,7 @@ struct ProcessIds {
 
 // The launcher's words over the lifeline, two steps: that the init may begin (its ids are mapped), with its root in a
 // namespace, and what the function has. Between them an environment is blank: it can serve any function, and listens.
-[[nodiscard]] Result<void> send_begin(int lifeline, const Fd& root = {}, std::uint64_t shared_memory_bytes = 0);
+[[nodiscard]] Result<void> send_begin(int lifeline, const Root& root = {}, std::uint64_t shared_memory_bytes = 0);
 // `address`: of its end of what leads to a way out (way_out.h); 0 = it has none.
 [[nodiscard]] Result<void> send_trees(int lifeline, const Trees& trees, std::uint64_t tmp_bytes, std::uint32_t address);
 

@@ -57,15 +57,16 @@ Result<MountNamespaces> MountNamespaces::create(SharedMemory shared_memory) {
   if (!host) return failure(std::move(host).error());
   auto code_mounts = CodeMounts::create(shared_memory);
   if (!code_mounts) return failure(std::move(code_mounts).error().within("code mounts"));
-  auto template_root = unshare_mounts(MS_PRIVATE);
-  if (!template_root) return failure(std::move(template_root).error());
-  if (auto made = become_template_root(shared_memory); !made)
-    return failure(std::move(made).error().within("template root"));
+  auto template_namespace = unshare_mounts(MS_PRIVATE);
+  if (!template_namespace) return failure(std::move(template_namespace).error());
+  auto template_root = TemplateRoot::become(shared_memory);
+  if (!template_root) return failure(std::move(template_root).error().within("template root"));
   if (auto back = enter(*host); !back) return failure(std::move(back).error());
   auto lean = unshare_mounts(MS_PRIVATE);
   if (!lean) return failure(std::move(lean).error());
   if (auto made = become_lean_root(); !made) return failure(std::move(made).error().within("lean root"));
-  return MountNamespaces(std::move(*host), std::move(*code_mounts), std::move(*template_root), std::move(*lean));
+  return MountNamespaces(std::move(*host), std::move(*code_mounts), std::move(*template_namespace),
+                         std::move(*template_root), std::move(*lean));
 }
 
 // Empty where the host has none. A resolver on the host's loopback cannot be reached, those behind it can.
@@ -78,15 +79,17 @@ Fd take_name_servers() {
   return {};
 }
 
-Result<Fd> MountNamespaces::take_root_and_stray(int files) {
+Result<Root> MountNamespaces::take_root_and_stray(int files) {
   if (files >= 0) {
     if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
     auto root = code_mounts_.take_root(files);
     if (!root) return failure(std::move(root).error().within("root file system"));
-    return root;
+    Root whole;
+    whole.tree = std::move(*root);
+    return whole;
   }
-  if (auto entered = enter(template_root_); !entered) return failure(std::move(entered).error());
-  auto root = clone_template_root();
+  if (auto entered = enter(template_namespace_); !entered) return failure(std::move(entered).error());
+  auto root = template_root_.take();
   if (!root) return failure(std::move(root).error().within("root"));
   return root;
 }
@@ -97,8 +100,8 @@ Result<Trees> MountNamespaces::take_trees_and_stray(const CodeDirectories& code)
 
   if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
   if (code.name_servers) trees.name_servers = take_name_servers();
-  const auto take = [this](std::span<const int> descriptors, Fd& tree, std::string_view name) -> Result<void> {
-    auto taken = code_mounts_.take(descriptors);
+  const auto take = [&](std::span<const int> descriptors, Fd& tree, std::string_view name) -> Result<void> {
+    auto taken = code_mounts_.take(descriptors, code.task);
     if (!taken) return failure(std::move(taken).error().within(name));
     tree = std::move(*taken);
     return {};
@@ -132,7 +135,7 @@ Taken MountNamespaces::return_with(Taken taken) {
   return taken;
 }
 
-Result<Fd> MountNamespaces::take_root(int files) { return return_with(take_root_and_stray(files)); }
+Result<Root> MountNamespaces::take_root(int files) { return return_with(take_root_and_stray(files)); }
 
 Result<Trees> MountNamespaces::take_trees(const CodeDirectories& code) {
   return return_with(take_trees_and_stray(code));

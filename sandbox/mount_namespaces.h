@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "sandbox/code_mounts.h"
 #include "sandbox/skeleton.h"
+#include "sandbox/template_root.h"
 
 namespace ogni::sandbox {
 
@@ -38,34 +39,43 @@ struct Trees {
 inline constexpr const char* kEmptyFile = "/empty";
 inline constexpr const char* kEmptyDirectory = "/nothing";
 
+// What follows why environments share inodes with the host.
+inline constexpr const char* kSharedInodes =
+    ": functions see by inotify which files below /usr and /etc the host and other functions open, and hold locks on "
+    "them";
+
 class [[nodiscard]] MountNamespaces {
  public:
   // Leaves the caller (single-threaded, with CAP_SYS_ADMIN) in the lean namespace. `shared_memory` is of every root.
   [[nodiscard]] static Result<MountNamespaces> create(SharedMemory shared_memory);
 
-  // A detached tree to be the root of one environment, of the host's files or of those below the directory `files` (the
+  // Detached trees to be the root of one environment, of the host's files or of those below the directory `files` (the
   // daemon's descriptor, borrowed); and what its function has in there. The caller is in the lean namespace before and
   // after; if the way back fails it must not go on, which `lost()` tells.
-  [[nodiscard]] Result<Fd> take_root(int files = -1);
+  [[nodiscard]] Result<Root> take_root(int files = -1);
   [[nodiscard]] Result<Trees> take_trees(const CodeDirectories& code);
   bool lost() const { return lost_; }
+  // Why environments share inodes with the host; empty where they do not.
+  const std::string& why_shared() const { return template_root_.why_shared(); }
   // Descriptor of the mirror of the host.
   int host() const { return host_.get(); }
 
  private:
-  MountNamespaces(Fd host, CodeMounts code_mounts, Fd template_root, Fd lean)
+  MountNamespaces(Fd host, CodeMounts code_mounts, Fd template_namespace, TemplateRoot template_root, Fd lean)
       : host_(std::move(host)),
         code_mounts_(std::move(code_mounts)),
+        template_namespace_(std::move(template_namespace)),
         template_root_(std::move(template_root)),
         lean_(std::move(lean)) {}
-  Result<Fd> take_root_and_stray(int files);
+  Result<Root> take_root_and_stray(int files);
   Result<Trees> take_trees_and_stray(const CodeDirectories& code);
   template <typename Taken>
   Taken return_with(Taken taken);
 
   Fd host_;
   CodeMounts code_mounts_;  // they live in host_
-  Fd template_root_;
+  Fd template_namespace_;
+  TemplateRoot template_root_;  // lives in template_namespace_
   Fd lean_;
   bool lost_ = false;
 };

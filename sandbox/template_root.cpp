@@ -8,8 +8,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/system.h"
@@ -22,6 +27,9 @@ namespace {
 
 // Where the template is made; the launcher has no use for the host's /proc meanwhile.
 constexpr const char* kWorkplace = "/proc";
+constexpr const char* kLayer =
+    "tmp";  // above the host's directories; under this name while the template is made, and later
+constexpr std::size_t kPartsMax = kDescriptorsPerMessageMax - 1;
 constexpr std::array kSystemDirectories = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
 std::optional<std::string> read_link(const std::string& path) {
@@ -38,23 +46,30 @@ Result<void> bind_system_directory(int root, const std::string& name) {
   if (::lstat(("/" + name).c_str(), &status) != 0) return {};  // lib32 and its like may be absent
   auto tree = clone_tree(AT_FDCWD, "/" + name, Depth::kRecursive);
   if (!tree) return failure(std::move(tree).error());
+  if (auto sealed = seal_tree(tree->get(), MOUNT_ATTR_NODEV, Depth::kRecursive); !sealed) return sealed;
   if (auto made = make_directory_in(root, name); !made) return made;
   return attach_tree(tree->get(), root, name);
 }
 
-// On Amazon Linux sh is bash, and runtimes in shell depend on it. bash covers the link sh itself, so that whatever the
-// link points to stays what it is.
-Result<void> let_sh_be_bash(int root) {
+// Makes the directories above `path` in the layer, and a link there.
+Result<void> link_in_layer(const std::string& path, const std::string& target) {
+  const std::string whole = kLayer + path;
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(whole).parent_path(), error);
+  if (error) return failure(Error::from_errno("mkdir in the layer", error.value()));
+  return make_link_in(AT_FDCWD, whole, target);
+}
+
+// On Amazon Linux sh is bash, and runtimes in shell depend on it. The link sh is replaced, so that whatever it points to
+// stays what it is.
+Result<void> let_sh_be_bash() {
   if (::access("/usr/bin/bash", X_OK) != 0) return {};
-  for (const std::string name : {"usr/bin/sh", "bin/sh"}) {
-    struct stat directory{};
-    const std::string parent = name.substr(0, name.rfind('/'));
-    if (::fstatat(root, parent.c_str(), &directory, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(directory.st_mode)) continue;
+  for (const std::string name : {"/usr/bin/sh", "/bin/sh"}) {
     struct stat status{};
-    if (::fstatat(root, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    auto bash = clone_tree(AT_FDCWD, "/usr/bin/bash", Depth::kTopOnly);
-    if (!bash) return failure(std::move(bash).error());
-    if (auto attached = attach_tree(bash->get(), root, name); !attached) return attached;
+    const bool is_there = ::access(name.c_str(), X_OK) == 0;
+    const std::string directory = name.substr(0, name.rfind('/'));
+    if (!is_there || ::lstat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) continue;
+    if (auto linked = link_in_layer(name, "/usr/bin/bash"); !linked) return linked;
   }
   return {};
 }
@@ -67,22 +82,36 @@ bool has_locale(const char* name) {
 }
 
 // LANG is en_US.UTF-8, as on AWS; where the host has no such locale, programs would complain in their logs, so C.utf8 is
-// found under that name: an overlay with one link over the host's directory. Without overlays it stays as it is.
-Result<void> let_there_be_english(int root) {
-  constexpr const char* kLocales = "usr/lib/locale";
+// found under that name.
+Result<void> let_there_be_english() {
   if (has_locale("en_US.UTF-8") || ::access("/usr/lib/locale/C.utf8/LC_CTYPE", R_OK) != 0) return {};
-  const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64k"}};
-  auto upper = make_file_system("tmpfs", options, 0);
-  if (!upper) return failure(std::move(upper).error());
-  if (auto attached = attach_tree(upper->get(), root, "tmp"); !attached) return attached;
-  auto linked = make_link_in(root, "tmp/en_US.utf8", "C.utf8");
-  if (linked) {
-    const std::array layers = {FileSystemOption{"source", "locale"},
-                               FileSystemOption{"lowerdir", "tmp:/usr/lib/locale"}};
-    if (auto overlay = make_file_system("overlay", layers, 0)) linked = attach_tree(overlay->get(), root, kLocales);
+  return link_in_layer("/usr/lib/locale/en_US.utf8", "C.utf8");
+}
+
+// Without overlays there is no layer, and bash covers the link itself.
+Result<void> cover_sh_by_bash(int root) {
+  if (::access("/usr/bin/bash", X_OK) != 0) return {};
+  for (const std::string name : {"usr/bin/sh", "bin/sh"}) {
+    struct stat directory{};
+    const std::string parent = name.substr(0, name.rfind('/'));
+    if (::fstatat(root, parent.c_str(), &directory, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(directory.st_mode)) continue;
+    struct stat status{};
+    if (::fstatat(root, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    auto bash = clone_tree(root, "usr/bin/bash", Depth::kTopOnly);
+    if (!bash) return failure(std::move(bash).error());
+    if (auto attached = attach_tree(bash->get(), root, name); !attached) return attached;
   }
-  if (::umount2("tmp", MNT_DETACH) != 0) return failure(Error::from_errno("umount"));
-  return linked;
+  return {};
+}
+
+Result<void> make_layer(int root) {
+  const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64k"}};
+  auto layer = make_file_system("tmpfs", options, 0);
+  if (!layer) return failure(std::move(layer).error());
+  if (auto attached = attach_tree(layer->get(), root, kLayer); !attached) return attached;
+  if (auto made = make_directory_in(root, std::string(kLayer) + "/nothing"); !made) return made;
+  if (auto english = let_there_be_english(); !english) return english;
+  return let_sh_be_bash();
 }
 
 Result<void> fill(int root, SharedMemory shared_memory) {
@@ -92,30 +121,124 @@ Result<void> fill(int root, SharedMemory shared_memory) {
   }
   auto etc = open_at(root, "etc", O_RDONLY | O_DIRECTORY);
   if (!etc) return failure(std::move(etc).error());
-  if (auto filled = copy_host_etc(etc->get()); !filled) return filled;
-  if (auto english = let_there_be_english(root); !english) return english;
-  return let_sh_be_bash(root);
+  return copy_host_etc(etc->get());
+}
+
+// A path of mountinfo: spaces and their like are written as \\ooo.
+std::string unescape(const std::string& text) {
+  std::string path;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      path += static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8));
+      i += 3;
+    } else {
+      path += text[i];
+    }
+  }
+  return path;
+}
+
+// What the host has mounted below the system directories, without the leading slash; those above before those below.
+std::set<std::string> mounts_below() {
+  std::set<std::string> found;
+  const auto text = read_file("/proc/self/mountinfo", 4 << 20);
+  if (!text) return found;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    std::string skip, place;
+    fields >> skip >> skip >> skip >> skip >> place;
+    for (const char* name : kSystemDirectories) {
+      if (place.starts_with("/" + std::string(name) + "/")) found.insert(unescape(place).substr(1));
+    }
+  }
+  return found;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+constexpr auto kOverlayAttributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID;
+
+Result<Fd> overlay(const std::string& layers, std::uint64_t attributes) {
+  const std::array options = {FileSystemOption{"source", "root"}, FileSystemOption{"lowerdir", layers}};
+  return make_file_system("overlay", options, attributes);
 }
 
 }  // namespace
 
-Result<void> become_template_root(SharedMemory shared_memory) {
+Result<TemplateRoot> TemplateRoot::become(SharedMemory shared_memory) {
+  const auto mounts = mounts_below();
   const std::array options = {FileSystemOption{"mode", "0755"}, FileSystemOption{"size", "64m"}};
   auto tmpfs = make_file_system("tmpfs", options, 0);
   if (!tmpfs) return failure(std::move(tmpfs).error());
-  if (auto attached = attach_tree(tmpfs->get(), AT_FDCWD, kWorkplace); !attached) return attached;
+  if (auto attached = attach_tree(tmpfs->get(), AT_FDCWD, kWorkplace); !attached) {
+    return failure(std::move(attached).error());
+  }
   if (::chdir(kWorkplace) != 0) return failure(Error::from_errno("chdir to the template"));
   auto root = open_file(".", O_RDONLY | O_DIRECTORY);
   if (!root) return failure(std::move(root).error());
-  if (auto filled = fill(root->get(), shared_memory); !filled) return filled;
-  const auto attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  if (auto sealed = seal_tree(root->get(), attributes, Depth::kRecursive); !sealed) {
+  if (auto filled = fill(root->get(), shared_memory); !filled) return failure(std::move(filled).error());
+  const bool has_devices = make_devices(root->get());
+  if (auto made = make_layer(root->get()); !made) return failure(std::move(made).error().within("layer"));
+  if (auto sealed = seal_tree(root->get(), kOverlayAttributes, Depth::kRecursive); !sealed) {
     return failure(std::move(sealed).error().within("seal the template"));
   }
-  if (auto bound = bind_devices(root->get()); !bound) return bound;
-  return pivot_to_working_directory();
+  if (auto bound = bind_devices(root->get()); !bound) return failure(std::move(bound).error());
+  if (auto pivoted = pivot_to_working_directory(); !pivoted) return failure(std::move(pivoted).error());
+
+  TemplateRoot made;
+  made.plan(mounts, has_devices);
+  if (auto tried = made.take(); !tried) made.why_shared_ = tried.error().message();
+  if (made.why_shared_.empty()) return made;
+  made.parts_.clear();
+  if (::umount2("/tmp", MNT_DETACH) != 0) return failure(Error::from_errno("umount"));
+  if (auto covered = cover_sh_by_bash(root->get()); !covered) return failure(std::move(covered).error());
+  return made;
 }
 
-Result<Fd> clone_template_root() { return clone_tree(AT_FDCWD, "/", Depth::kRecursive); }
+void TemplateRoot::plan(const std::set<std::string>& mounts, bool has_devices) {
+  const auto add = [this](const std::string& path) {
+    // A file cannot have an overlay: it stays the host's.
+    const std::string upper = is_directory("/tmp/" + path) ? "/tmp/" + path : "/tmp/nothing";
+    parts_.push_back({.path = path, .layers = is_directory("/" + path) ? upper + ":/" + path : ""});
+  };
+  for (const char* name : kSystemDirectories) {
+    if (is_directory(std::string("/") + name)) add(name);
+  }
+  for (const std::string& mount : mounts) {
+    struct stat status{};
+    const std::string top = mount.substr(0, mount.find('/'));
+    if (is_directory("/" + top) && ::lstat(("/" + mount).c_str(), &status) == 0) add(mount);
+  }
+  if (!has_devices) {
+    for (const std::string_view device : kSharedDevices)
+      parts_.push_back({.path = "dev/" + std::string(device), .layers = ""});
+  }
+  if (parts_.size() > kPartsMax) why_shared_ = "too many file systems are mounted below /usr";
+}
+
+Result<Root> TemplateRoot::take() const {
+  Root root;
+  if (!why_shared_.empty()) {
+    auto tree = clone_tree(AT_FDCWD, "/", Depth::kRecursive);
+    if (!tree) return failure(std::move(tree).error());
+    root.tree = std::move(*tree);
+    return root;
+  }
+  // The root's devices are its own.
+  auto tree = overlay("/:/tmp/nothing", kOverlayAttributes);
+  if (!tree) return failure(std::move(tree).error());
+  root.tree = std::move(*tree);
+  for (const Part& part : parts_) {
+    auto made = part.layers.empty() ? clone_tree(AT_FDCWD, "/" + part.path, Depth::kTopOnly)
+                                    : overlay(part.layers, kOverlayAttributes | MOUNT_ATTR_NODEV);
+    if (!made) return failure(std::move(made).error().within(part.path));
+    root.parts.push_back({.path = part.path, .tree = std::move(*made)});
+  }
+  return root;
+}
 
 }  // namespace ogni::sandbox

@@ -5,6 +5,7 @@ The attacker (attacker/) returns what it reached; its walls held when that is no
 
 import concurrent.futures
 import ctypes
+import fcntl
 import os
 import re
 import secrets
@@ -17,8 +18,8 @@ from pathlib import Path
 import functions
 from harness import PYTHON, SOURCE, ServiceTest, can_isolate, comm, is_sanitized, process_token, wait_until
 
-ATTACKER = functions.zip_of({file.name: file.read_text()
-                              for file in (SOURCE / "tests" / "e2e" / "attacker").glob("*.py")})
+ATTACKER_FILES = {file.name: file.read_text() for file in (SOURCE / "tests" / "e2e" / "attacker").glob("*.py")}
+ATTACKER = functions.zip_of(ATTACKER_FILES)
 
 
 class AttackTest(ServiceTest):
@@ -343,6 +344,57 @@ class Commons(AttackTest):
         needed = ["cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems", "self/status",
                   "sys/kernel/osrelease", "sys/vm/overcommit_memory", "net/dev"]
         self.assertEqual(self.attack("tells", names=needed), needed)
+
+
+class Inodes(AttackTest):
+    """Files that an environment has in common with the host or with others."""
+
+    FILES = ("/usr/bin/wc", "/usr/bin/bash", "/etc/hosts", "/etc/passwd", "/dev/null", "/dev/urandom")
+    DIRECTORIES = ("/", "/usr", "/usr/bin", "/usr/lib", "/etc", "/dev", "/opt", "/var", "/var/runtime", "/tmp")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Of an ordinary user's environments these are the host's: no one else may make devices.
+        cls.own = [path for path in cls.FILES + cls.DIRECTORIES if os.geteuid() == 0 or not path.startswith("/dev/")]
+        cls.service.deploy("other", functions.zip_of({**ATTACKER_FILES, "of.txt": "another"}), runtime=PYTHON,
+                           handler="app.handler", Timeout=60, MemorySize=512)
+
+    def while_the_attacker(self, attack, **arguments):
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        self.addCleanup(pool.shutdown)
+        self.assertEqual(self.attack("ping"), "pong")  # so that the attack begins at once
+        self.assertEqual(self.attack("ping", "other"), "pong")
+        return pool.submit(self.attack, attack, **arguments)
+
+    def test_what_others_open_is_not_seen(self):
+        call = self.while_the_attacker("watch", paths=self.own, seconds=4)
+        while not call.done():
+            for path in self.own:
+                if os.path.isdir(path):
+                    os.listdir(path)
+                elif os.path.exists(path):
+                    with open(path, "rb") as file:
+                        file.read(10)
+            self.assertEqual(self.attack("touch", "other", paths=self.own), "touched")
+        self.assertEqual(call.result(), [])
+
+    def test_locks_of_a_function_are_its_own(self):
+        call = self.while_the_attacker("lock", paths=self.own, seconds=4)
+        attempts = 0
+        while not call.done():
+            for path in self.own:
+                if not os.path.exists(path) or path == "/dev/null":
+                    continue
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                finally:
+                    os.close(descriptor)
+            self.assertEqual(self.attack("lock", "other", paths=self.own, seconds=0), [])
+            attempts += 1
+        self.assertEqual(call.result(), [])
+        self.assertGreater(attempts, 0)
 
 
 class Packages(AttackTest):

@@ -4,10 +4,11 @@ import bounds
 import commons
 import doors
 import files
+import inodes
 import network
 import processes
 
-ATTACKS = (bounds, commons, doors, files, network, processes)
+ATTACKS = (bounds, commons, doors, files, inodes, network, processes)
 
 
 def handler(event, context):
