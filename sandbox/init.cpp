@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "sandbox/environment_mounts.h"
 #include "sandbox/file_wall.h"
 #include "sandbox/lasting.h"
+#include "sandbox/memory_look.h"
 #include "sandbox/network.h"
 #include "sandbox/privileges.h"
 #include "sandbox/process_tree.h"
@@ -44,8 +46,6 @@ constexpr std::array kTasks = {7, 8};
 constexpr int kOutOfMemory = 9;
 constexpr int kMemoryStatistics = 10;
 constexpr int kLast = 10;
-// Without a memory cgroup: how often memory is looked at while a program runs.
-constexpr int kLookMs = 20;
 constexpr const char* kHostname = "sandbox";
 // While processes are being killed that may fork meanwhile: how often to look again.
 constexpr int kKillAgainMs = 5;
@@ -251,17 +251,20 @@ class Init {
                                         {.fd = memory_watch_,
                                          .events = static_cast<short>(memory_watch_is_event_ ? POLLIN : POLLPRI),
                                          .revents = 0}}};
-      const bool looks = program_ && !ended_ && !stopped_ && memory_limit_ != 0;
+      const bool runs = program_ && !ended_ && !stopped_;
+      const bool looks = runs && memory_limit_ != 0;
       const bool stops_again = stopped_ && stop_again_ms_ != 0;
       const int patience = more_to_reap_ ? 0
                            : ended_      ? kKillAgainMs
-                           : looks       ? kLookMs
+                           : looks       ? static_cast<int>(look_.pause().count())
                            : stops_again ? stop_again_ms_
+                           : runs        ? static_cast<int>(kNetlinkPause.count())
                                          : -1;
       if (::poll(waiting.data(), waiting.size(), patience) < 0 && errno != EINTR) break;
       if (waiting[1].revents != 0) break;
       if (waiting[3].revents != 0) take_memory_event();
       if (looks) look_at_memory();
+      if (runs && reach_ == Reach::kNamespace) look_at_netlink();
       if (stops_again) stop_again_ms_ = stop_all(reach_) ? 0 : std::min(2 * stop_again_ms_, kStopAgainMsMax);
       if (waiting[0].revents != 0) serve();
       if (waiting[2].revents != 0) take_signal();
@@ -293,7 +296,18 @@ class Init {
   }
 
   void look_at_memory() {
-    if (sum_rss_bytes(reach_) > memory_limit_ && sum_pss_bytes(reach_) > memory_limit_) end_for_memory();
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_look_) return;
+    if (look_.is_above(memory_limit_)) end_for_memory();
+    next_look_ = now + look_.pause();
+  }
+
+  // The kernel charges what these sockets hold to nobody.
+  void look_at_netlink() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_netlink_look_) return;
+    if (netlink_holds_too_much()) end_for_memory();
+    next_netlink_look_ = now + kNetlinkPause;
   }
 
   void end_for_memory() {
@@ -418,8 +432,11 @@ class Init {
   const bool memory_watch_is_event_;
   const int memory_statistics_;
   std::uint64_t memory_limit_ = 0;  // of what runs, if it is ours to enforce
-  bool stopped_ = false;            // by signals
-  int stop_again_ms_ = 0;           // while not all of them are
+  MemoryLook look_{reach_};
+  std::chrono::steady_clock::time_point next_look_;
+  std::chrono::steady_clock::time_point next_netlink_look_;
+  bool stopped_ = false;   // by signals
+  int stop_again_ms_ = 0;  // while not all of them are
   bool out_of_memory_ = false;
   std::uint64_t memory_kills_ = 0;  // as memory.events last said
   const Fd file_wall_;

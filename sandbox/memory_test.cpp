@@ -157,7 +157,10 @@ TEST_P(MemoryTest, TellsThePeakOfWhatHasBeenGivenBack) {
 }
 
 // What an ordinary user gets where no cgroup is to be had; the init's look needs none.
-class MemoryWatchTest : public LauncherTest {};
+class MemoryWatchTest : public LauncherTest {
+ protected:
+  std::string run_small(const std::string& script);
+};
 INSTANTIATE_TEST_SUITE_P(Strengths, MemoryWatchTest, ::testing::Values(Strength::kNamespace, Strength::kProcess),
                          [](const auto& strength) { return std::string(to_string(strength.param)); });
 
@@ -208,6 +211,51 @@ TEST_P(MemoryWatchTest, WhoHidesIsSeen) {
     EXPECT_TRUE(exited->out_of_memory);
     EXPECT_EQ(ran->log, "");
   }
+}
+
+// What `script` of Python comes to with 128 MiB: its log, and "out of memory".
+std::string MemoryWatchTest::run_small(const std::string& script) {
+  CodeDirectory code;
+  code.file("bootstrap", "#!/usr/bin/python3\n" + script);
+  auto made = make(*launcher_, spec(code));
+  if (!made) return made.error().message();
+  Program program = bootstrap(code);
+  program.memory_bytes = 128 << 20;
+  auto ran = run(*made->environment, program);
+  if (!ran) return ran.error().message();
+  const auto* exited = std::get_if<Exited>(&ran->event);
+  return ran->log + (exited != nullptr && exited->out_of_memory ? "out of memory" : "");
+}
+
+TEST_P(MemoryWatchTest, PageTablesCount) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  // A page in every 2 MiB: 100 MiB of pages, and as much of tables.
+  EXPECT_EQ(
+      run_small("import mmap, time\nm=mmap.mmap(-1, 50<<30, mmap.MAP_PRIVATE|mmap.MAP_ANONYMOUS|0x4000)\n"
+                "m.madvise(15)\nfor i in range(25000): m[i<<21]=1\ntime.sleep(5)\nprint('lives on', flush=True)\n"),
+      "out of memory");
+}
+
+TEST_P(MemoryWatchTest, QueuesOfSocketsCount) {
+  if (!is_namespace()) GTEST_SKIP() << "without a network namespace they are anybody's";
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  EXPECT_EQ(
+      run_small("import socket, time\nl=socket.create_server(('127.0.0.1', 0))\nkept=[]\n"
+                "for i in range(150):\n  a=socket.create_connection(l.getsockname())\n  kept+=[a, l.accept()[0]]\n"
+                "  a.setblocking(False)\n  try:\n    while True: a.send(bytes(1<<18))\n"
+                "  except BlockingIOError: pass\ntime.sleep(2)\nprint('lives on', flush=True)\n"),
+      "out of memory");
+}
+
+TEST_P(MemoryWatchTest, WhoseMemoryTakesLongToCountIsEnded) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  EXPECT_EQ(run_small("import ctypes, mmap, os, time\nshared=mmap.mmap(-1, 32<<20)\nshared.write(b'x'*(32<<20))\n"
+                      "areas=mmap.mmap(-1, 60000*4096)\nlibc=ctypes.CDLL(None)\n"
+                      "begin=ctypes.addressof(ctypes.c_char.from_buffer(areas))\n"
+                      "for i in range(0, 60000, 2): libc.mprotect(ctypes.c_void_p(begin+i*4096), 4096, 1)\n"
+                      "for i in range(30):\n  if os.fork() == 0:\n    shared.find(b'y')\n    time.sleep(30)\n"
+                      "    os._exit(0)\nfor i in range(30): os.wait()\nprint('lives on', flush=True)\n"),
+            "out of memory");
 }
 
 TEST_P(MemoryWatchTest, WhatIsSharedCountsOnce) {

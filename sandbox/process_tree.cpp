@@ -10,6 +10,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "base/system.h"
 
@@ -49,12 +50,14 @@ std::vector<pid_t> children_of(pid_t pid) {
   return found;
 }
 
+std::uint64_t kibibytes_after(std::string_view name, const std::string& text) {
+  const std::size_t line = text.find(name);
+  return line == std::string::npos ? 0 : std::strtoull(text.c_str() + line + name.size(), nullptr, 10) * 1024;
+}
+
 std::uint64_t pss_bytes(pid_t pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/smaps_rollup", 16 * 1024);
-  if (!text) return 0;
-  const std::size_t line = text->find("\nPss:");
-  if (line == std::string::npos) return 0;
-  return std::strtoull(text->c_str() + line + 5, nullptr, 10) * 1024;
+  return text ? kibibytes_after("\nPss:", *text) : 0;
 }
 
 }  // namespace
@@ -104,29 +107,32 @@ bool stop_all(Reach reach) {
 
 void continue_all(Reach reach) { signal_all(reach, SIGCONT); }
 
-std::uint64_t sum_rss_bytes(Reach reach) {
-  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  std::uint64_t pages = 0;
+Resident sum_resident(Reach reach) {
+  Resident sum;
   const pid_t self = ::getpid();
   for (const pid_t pid : reach == Reach::kNamespace ? numbers_in("/proc") : find_descendants()) {
     if (pid == self) continue;
-    const auto text = read_file("/proc/" + std::to_string(pid) + "/statm", 256);
+    const auto text = read_file("/proc/" + std::to_string(pid) + "/status", 4096);
     if (!text) continue;
-    std::uint64_t size = 0;
-    std::uint64_t resident = 0;
-    std::istringstream(*text) >> size >> resident;
-    pages += resident;
+    sum.bytes += kibibytes_after("\nVmRSS:", *text);
+    sum.page_table_bytes += kibibytes_after("\nVmPTE:", *text);
   }
-  return pages * page;
+  return sum;
 }
 
-std::uint64_t sum_pss_bytes(Reach reach) {
+std::optional<std::uint64_t> sum_pss_bytes(Reach reach, const std::function<bool()>& goes_on) {
   std::uint64_t sum = 0;
   const pid_t self = ::getpid();
   for (const pid_t pid : reach == Reach::kNamespace ? numbers_in("/proc") : find_descendants()) {
-    if (pid != self) sum += pss_bytes(pid);
+    if (pid == self) continue;
+    if (!goes_on()) return std::nullopt;
+    sum += pss_bytes(pid);
   }
   return sum;
+}
+
+std::uint64_t sum_pss_bytes(Reach reach) {
+  return sum_pss_bytes(reach, [] { return true; }).value_or(0);
 }
 
 }  // namespace ogni::sandbox

@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <vector>
 
 namespace ogni::sandbox {
@@ -24,9 +26,14 @@ void continue_all(Reach reach);
 
 // The proportional set sizes of all of them, summed: shared pages count once over all who share them.
 std::uint64_t sum_pss_bytes(Reach reach);
+// The same; nothing when `goes_on`, which is asked before each process, has said no.
+std::optional<std::uint64_t> sum_pss_bytes(Reach reach, const std::function<bool()>& goes_on);
 
-// An upper bound of it that is cheaper to have: what they share counts with each.
-std::uint64_t sum_rss_bytes(Reach reach);
+struct Resident {
+  std::uint64_t bytes = 0;  // an upper bound of the above that is cheaper to have: what they share counts with each
+  std::uint64_t page_table_bytes = 0;
+};
+Resident sum_resident(Reach reach);
 
 // The caller's children, and all its descendants, by /proc/*/task/*/children.
 std::vector<pid_t> find_children();

@@ -317,6 +317,11 @@ class Commons(AttackTest):
             if answer.error is None:  # else it was ended for its memory
                 self.assertLess(answer.json, 150, kind)
 
+    def test_queues_of_netlink_are_bounded(self):
+        self.deploy_attacker("netlink", MemorySize=512, Timeout=60)
+        answer = self.attack_to_death("netlink_queues", "netlink", sockets=900, mebibytes=300, seconds=6)
+        self.assertEqual(answer.json.get("errorType") if answer.error else answer.json, "Runtime.OutOfMemory")
+
     def test_filters_of_a_function_do_not_take_the_hosts_stock(self):
         for name, said in self.attack("filters").items():
             self.assertEqual(said, "(-1, 'EINVAL')", name)

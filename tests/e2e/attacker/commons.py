@@ -7,6 +7,7 @@ import mmap
 import os
 import socket
 import struct
+import time
 
 from kernel import LIBC, call, in_child
 
@@ -125,6 +126,26 @@ def queued(port):
             if len(fields) > 4 and fields[1].endswith(f":{port:04X}"):
                 return int(fields[4].split(":")[1], 16)
     return 0
+
+
+def netlink_queues(sockets, mebibytes, seconds):
+    """MiB that sockets of netlink hold unread, seen by the kernel's own table; kept for so many seconds."""
+    ask = struct.pack("IHHIIB15x", 32, 18, 0x301, 1, 0, socket.AF_UNSPEC)  # all interfaces
+    kept = []
+    for _ in range(sockets):
+        one = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        one.bind((0, 0))
+        kept.append(one)
+        one.setblocking(False)
+        try:
+            for _ in range(400):
+                one.send(ask)
+        except OSError:
+            pass
+    time.sleep(seconds)
+    with open("/proc/net/netlink") as table:
+        held = sum(int(line.split()[4]) for line in list(table)[1:])
+    return held >> 20
 
 
 def filters():
