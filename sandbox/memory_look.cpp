@@ -24,6 +24,9 @@ constexpr std::uint64_t kNetlinkBytesMax = 16 << 20;
 constexpr std::chrono::nanoseconds kCountingMin = std::chrono::milliseconds(50);
 constexpr std::uint64_t kCountingOfPageNs = 100;  // several times what it takes where areas are not tiny
 constexpr std::uint64_t kPageBytes = 4096;
+// What is in a pipe cannot be seen: a process that has very many descriptors is taken to have that many ends of pipes, of the
+// 8 KiB that the kernel gives to a user who has many.
+constexpr std::uint64_t kSlotBytes = 4096;
 
 // Of this process, so that a machine that has no time for it does not count.
 std::chrono::nanoseconds processor_time() {
@@ -103,7 +106,8 @@ bool MemoryLook::is_above(std::uint64_t limit) {
 bool MemoryLook::is_above_now(std::uint64_t limit) {
   const bool has_many_sockets = reach_ == Reach::kNamespace && count_sockets() > kFewSockets;
   const Resident all = sum_resident(reach_);
-  const std::uint64_t apart = all.page_table_bytes + (has_many_sockets ? internet_bytes() + netlink_bytes() : 0);
+  const std::uint64_t apart = all.page_table_bytes + all.descriptor_slots * kSlotBytes +
+                              (has_many_sockets ? internet_bytes() + netlink_bytes() : 0);
   if (all.bytes + apart <= limit) return false;
   if (apart > limit) return true;
   const auto enough = std::max(kCountingMin, std::chrono::nanoseconds(all.bytes / kPageBytes * kCountingOfPageNs));

@@ -1,7 +1,7 @@
 // What the init sees of the memory that the kernel charges to no control group: all of it, where there is none, and always
 // what netlink sockets have queued.
 //
-// What it cannot see: shared memory that no process has mapped, what is in pipes and UNIX sockets.
+// What it cannot see: shared memory that no process has mapped, and what UNIX sockets hold. Pipes it guesses.
 #pragma once
 
 #include <chrono>

@@ -236,6 +236,14 @@ TEST_P(MemoryWatchTest, PageTablesCount) {
       "out of memory");
 }
 
+TEST_P(MemoryWatchTest, VeryManyPipesCount) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
+  EXPECT_EQ(run_small("import os, time\nfor i in range(60):\n  if os.fork() == 0:\n"
+                      "    for j in range(500): os.write(os.pipe()[1], bytes(4096))\n    time.sleep(30)\n"
+                      "    os._exit(0)\ntime.sleep(5)\nprint('lives on', flush=True)\n"),
+            "out of memory");
+}
+
 TEST_P(MemoryWatchTest, QueuesOfSocketsCount) {
   if (!is_namespace()) GTEST_SKIP() << "without a network namespace they are anybody's";
   if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";

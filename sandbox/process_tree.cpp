@@ -19,6 +19,7 @@ namespace ogni::sandbox {
 namespace {
 
 constexpr std::size_t kProcessesMax = 65'536;
+constexpr std::uint64_t kUsualSlots = 256;
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -50,9 +51,13 @@ std::vector<pid_t> children_of(pid_t pid) {
   return found;
 }
 
-std::uint64_t kibibytes_after(std::string_view name, const std::string& text) {
+std::uint64_t number_after(std::string_view name, const std::string& text) {
   const std::size_t line = text.find(name);
-  return line == std::string::npos ? 0 : std::strtoull(text.c_str() + line + name.size(), nullptr, 10) * 1024;
+  return line == std::string::npos ? 0 : std::strtoull(text.c_str() + line + name.size(), nullptr, 10);
+}
+
+std::uint64_t kibibytes_after(std::string_view name, const std::string& text) {
+  return number_after(name, text) * 1024;
 }
 
 std::uint64_t pss_bytes(pid_t pid) {
@@ -116,6 +121,8 @@ Resident sum_resident(Reach reach) {
     if (!text) continue;
     sum.bytes += kibibytes_after("\nVmRSS:", *text);
     sum.page_table_bytes += kibibytes_after("\nVmPTE:", *text);
+    const std::uint64_t slots = number_after("\nFDSize:", *text);
+    sum.descriptor_slots += slots - std::min(slots, kUsualSlots);
   }
   return sum;
 }

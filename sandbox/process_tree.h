@@ -32,6 +32,7 @@ std::optional<std::uint64_t> sum_pss_bytes(Reach reach, const std::function<bool
 struct Resident {
   std::uint64_t bytes = 0;  // an upper bound of the above that is cheaper to have: what they share counts with each
   std::uint64_t page_table_bytes = 0;
+  std::uint64_t descriptor_slots = 0;  // of tables that have grown beyond what programs need
 };
 Resident sum_resident(Reach reach);
 
