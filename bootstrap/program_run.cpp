@@ -80,6 +80,7 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const std::vec
   Descriptor event = memory_file("ogni-event", input);
   if (!event || !out.open() || !errors.open()) return run;
   ::fcntl(out.writing.get(), F_SETPIPE_SZ, kPipeBytes);
+  ::fcntl(errors.writing.get(), F_SETPIPE_SZ, kPipeBytes);  // a program of Node.js that exits drops what does not fit
 
   const Placement descriptors[] = {
       {event.get(), STDIN_FILENO}, {out.writing.get(), STDOUT_FILENO}, {errors.writing.get(), STDERR_FILENO}};

@@ -374,6 +374,26 @@ class Case:
             time.sleep(0.01)
 
 
+class ExecWay(unittest.TestCase):
+    def test_a_burst_of_node_fits(self):
+        language = next(each for each in workers_test.LANGUAGES if each.name == "node")
+        if not language.interpreter():
+            self.skipTest("no node here")
+        log = PipedLog()
+        self.addCleanup(log.close)
+        source = "console.error('e'.repeat(200000) + '|'); console.log('o'.repeat(200000)); process.exit(+process.argv[2]);"
+        for status in ("0", "1"):
+            own = workers_test.Bootstrap(language, source=source, log=log.writer,
+                                         variables={"OGNI_EXEC_COMMAND": f"{language.interpreter()} app.js {status}"})
+            self.addCleanup(own.__exit__)
+            before = len(log.so_far())
+            answer = own.invoke("x")
+            self.assertEqual(answer.kind, "error" if status == "1" else "response")
+            self.assertIn("e" * SIZE + "|\n", log.so_far()[before:])
+            if status == "0":
+                self.assertEqual(answer.body, b"o" * SIZE + b"\n")
+
+
 def cases():
     wanted = os.environ.get("OGNI_LANGUAGES", "")
     return {
