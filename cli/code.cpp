@@ -1,5 +1,6 @@
 #include "cli/code.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -7,7 +8,10 @@
 #include <utility>
 
 #include "base/system.h"
+#include "base/temporary_directory.h"
 #include "base/text.h"
+#include "catalogue/tree.h"
+#include "catalogue/zip_extractor.h"
 #include "cli/output.h"
 #include "package/zip.h"
 #include "protocol/limits.h"
@@ -77,6 +81,26 @@ Outcome<std::string> load_layer(const std::string& path) {
   auto zip = pack(path, {});
   if (!zip) return stop(zip.error());
   return std::move(zip->bytes);
+}
+
+Failure explained(Failure refusal, const std::string& zip) {
+  if (refusal.message.find("Could not unzip uploaded file") == std::string::npos) return refusal;
+  try {
+    const TemporaryDirectory temporary;
+    std::filesystem::create_directory(temporary.path() / "tree");
+    auto tree = open_at(temporary.descriptor(), "tree", O_RDONLY | O_DIRECTORY);
+    if (!tree) return refusal;
+    const auto unpacked = catalogue::extract_zip(zip, tree->get(),
+                                                 {.unzipped_bytes_max = protocol::limits::kUnzippedBytesMax - 1,
+                                                  .entries_max = protocol::limits::kZipEntriesMax});
+    (void)catalogue::remove_tree(temporary.descriptor(), "tree");
+    if (!unpacked && unpacked.error().code() == ErrorCode::kInvalidArgument) {
+      refusal.message += " (" + printable(unpacked.error().message(), 1000) + ")";
+    }
+  } catch (const std::system_error&) {
+    return refusal;  // no place to unpack it: the refusal stands without its reason
+  }
+  return refusal;
 }
 
 }  // namespace ogni::cli

@@ -20,5 +20,7 @@ struct CodePackage {
 [[nodiscard]] Outcome<CodePackage> load_code(const std::string& path, const package::Hints& hints);
 // The content of a layer: a folder as it is, or a zip.
 [[nodiscard]] Outcome<std::string> load_layer(const std::string& path);
+// Adds to the service's refusal of `zip`, which names no entry, which one it was and why: by unpacking it here.
+[[nodiscard]] Failure explained(Failure refusal, const std::string& zip);
 
 }  // namespace ogni::cli

@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <utility>
 
+#include "cli/code.h"
 #include "cli/output.h"
 
 namespace ogni::cli {
@@ -12,9 +13,11 @@ namespace {
 constexpr char kDefaultRole[] = "arn:aws:iam::000000000000:role/ogni";
 
 Outcome<json::object> upload(ServiceClient& service, std::string_view method, const std::string& target,
-                             const std::string& body) {
+                             const std::string& body, const std::string& zip) {
   ProgressLine progress("uploading");
-  return service.call(method, target, body, [&](std::size_t sent) { progress.show(sent, body.size()); });
+  auto answer = service.call(method, target, body, [&](std::size_t sent) { progress.show(sent, body.size()); });
+  if (!answer) return stop(explained(std::move(answer.error()), zip));
+  return answer;
 }
 
 // True if the configuration says already what the request would set.
@@ -42,7 +45,7 @@ Outcome<json::object> create_function(ServiceClient& service, const std::string&
   }
   settings["FunctionName"] = name;
   if (!settings.contains("Role")) settings["Role"] = kDefaultRole;
-  auto created = upload(service, "POST", "/2015-03-31/functions", with_zip(settings, "Code", zip));
+  auto created = upload(service, "POST", "/2015-03-31/functions", with_zip(settings, "Code", zip), zip);
   if (!created) return created;
   return service.wait_until_settled(name);
 }
@@ -69,7 +72,7 @@ Outcome<json::object> update_function(ServiceClient& service, const std::string&
     if (!configured) return stop(configured.error());
     if (auto settled = service.wait_until_settled(name); !settled) return stop(settled.error());
   }
-  auto uploaded = upload(service, "PUT", function_target(name, "/code"), with_zip({}, "", zip));
+  auto uploaded = upload(service, "PUT", function_target(name, "/code"), with_zip({}, "", zip), zip);
   if (!uploaded) return stop(uploaded.error());
   return service.wait_until_settled(name);
 }

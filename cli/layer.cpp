@@ -39,7 +39,7 @@ Outcome<ExitCode> publish(const PublishOptions& options) {
     version = service->call("POST", "/2018-10-31/layers/" + percent_encode(options.name) + "/versions", body,
                             [&](std::size_t sent) { progress.show(sent, body.size()); });
   }
-  if (!version) return stop(version.error());
+  if (!version) return stop(explained(std::move(version.error()), *zip));
   if (options.common.wants_json()) {
     print_line(json::serialize(*version));
   } else {

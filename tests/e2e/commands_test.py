@@ -55,6 +55,24 @@ class Ogni(Commands):
         self.assertEqual(json.loads(self.service.ogni("invoke", "snake", "--payload", '{"name":"x"}').stdout),
                          {"message": "Hello, x!"})
 
+    def test_a_folder_with_a_virtual_environment_is_deployed(self):
+        place = self.write("venv", {"app.py": "import os\ndef handler(e, c): return os.readlink('.venv/bin/python')\n"})
+        links = Path(place) / ".venv" / "bin"
+        links.mkdir(parents=True)
+        (links / "python").symlink_to("/usr/bin/python3")
+        (links / "dangling").symlink_to(self.folder / "nowhere")
+        self.service.ogni("deploy", place)
+        self.assertEqual(self.service.ogni("invoke", "venv").stdout.strip(), '"/usr/bin/python3"')
+
+    def test_a_refused_zip_is_told_with_its_entry(self):
+        archive = self.folder / "bad.zip"
+        archive.write_bytes(functions.zip_of({"app.py": "", "a/../../evil": "x"}))
+        for words in (("deploy", archive, "--name", "bad", "--runtime", PYTHON, "--handler", "app.handler"),
+                      ("layer", "publish", "bad", archive)):
+            done = self.service.ogni(*map(str, words), check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn('entry a/../../evil: the name has "..")', done.stderr)
+
     def test_a_runtime_as_a_layer_serves_two_folders(self):
         runtime = self.write("runtime", {"bootstrap": functions.example("hello-bash").joinpath("bootstrap").read_text()})
         os.chmod(Path(runtime) / "bootstrap", 0o755)
