@@ -269,7 +269,7 @@ Result<Fd> CodeStore::merged_tree(const std::vector<std::string>& layers) {
   return impl_->open_merged(key);
 }
 
-Result<std::size_t> CodeStore::remove_unused(const std::vector<std::string>& in_use) {
+Result<std::size_t> CodeStore::remove_unused(const std::vector<std::string>& in_use, std::size_t most) {
   std::set<std::string, std::less<>> used(in_use.begin(), in_use.end());
   auto names = list_directory(impl_->code.get());
   if (!names) return failure(std::move(names).error());
@@ -286,6 +286,7 @@ Result<std::size_t> CodeStore::remove_unused(const std::vector<std::string>& in_
     if (auto done = impl_->remove_merged(used); !done) return failure(std::move(done).error());
   }
   for (const auto& name : *names) {
+    if (removed == most) break;
     if (!is_key(name) || used.contains(name)) continue;
     Result<std::string> aside = [&]() -> Result<std::string> {
       const std::scoped_lock lock(impl_->mutex);

@@ -14,6 +14,7 @@
 // what a zip makes unreadable can still be removed. File times are kept.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,8 +51,9 @@ class CodeStore {
   // Removes every entry whose SHA-256 is not in `in_use`, and merged trees that hold one such. What add() returned in
   // the last ten minutes is kept, because its caller may not have told the catalogue yet. Environments that run code
   // no function names any more lose their files unless the caller counts that code as used. Returns how many entries of
-  // code went. Errors: kIo.
-  [[nodiscard]] Result<std::size_t> remove_unused(const std::vector<std::string>& in_use);
+  // code went, at most `most`. Errors: kIo.
+  [[nodiscard]] Result<std::size_t> remove_unused(const std::vector<std::string>& in_use,
+                                                  std::size_t most = std::numeric_limits<std::size_t>::max());
 
  private:
   struct Impl;

@@ -31,6 +31,7 @@
 #include "sandbox/launcher.h"
 #include "service/api/api.h"
 #include "service/data_directory.h"
+#include "service/disk_reserve.h"
 #include "service/functions.h"
 #include "service/http/server.h"
 #include "service/identity.h"
@@ -57,6 +58,11 @@ constexpr auto kLogFlushAfter = 100ms;
 constexpr auto kCleanCodeEvery = 10min;
 constexpr auto kQuiet = 5s;
 constexpr std::size_t kUnusedBytesMax = 16 << 20;  // kept for the next payloads
+// At once at the start, since a service that is restarted often would never come to it; so many at a time.
+constexpr std::size_t kCleanedAtOnce = 64;
+constexpr auto kCleanCodePause = 1s;
+constexpr auto kTakeBackEvery = 5s;
+constexpr std::size_t kFunctionsKnownMax = 10'000;
 // Of the daemon, for each environment: control, init, log, memory, cgroup, listening and usually one or two connections.
 constexpr std::size_t kDescriptorsPerEnvironment = 8;
 constexpr std::size_t kDescriptorsReserved = 128;
@@ -267,18 +273,36 @@ std::string processor_policy(sandbox::ProcessorWay way, bool has_quota) {
 asio::awaitable<void> clean_code(catalogue::Catalogue& catalogue, catalogue::CodeStore& code,
                                  catalogue::RootStore& roots, Fleet& fleet, Workers& workers) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  for (;;) {
-    timer.expires_after(kCleanCodeEvery);
-    auto [error] = co_await timer.async_wait(kUse);
-    if (error) co_return;
+  bool more = true;
+  for (bool first = true;; first = false) {
+    if (!first) {
+      timer.expires_after(more ? std::chrono::steady_clock::duration(kCleanCodePause) : kCleanCodeEvery);
+      auto [error] = co_await timer.async_wait(kUse);
+      if (error) co_return;
+    }
+    more = false;
     auto swept = co_await workers.on_pool([&roots] { return roots.sweep(); });
     if (!swept) spdlog::warn("removed root file systems are still there: {}", swept.error().message());
     auto in_use = co_await workers.on_catalogue([&catalogue] { return catalogue.code_in_use(); });
     if (!in_use) continue;
     for (auto& digest : fleet.code_in_use()) in_use->push_back(std::move(digest));
-    auto removed =
-        co_await workers.on_pool([&code, digests = std::move(*in_use)] { return code.remove_unused(digests); });
+    auto removed = co_await workers.on_pool(
+        [&code, digests = std::move(*in_use)] { return code.remove_unused(digests, kCleanedAtOnce); });
     if (removed && *removed > 0) spdlog::info("removed {} unused packages", *removed);
+    more = removed && *removed == kCleanedAtOnce;
+  }
+}
+
+asio::awaitable<void> keep_reserve(DiskReserve& reserve, Workers& workers) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (;;) {
+    timer.expires_after(kTakeBackEvery);
+    auto [error] = co_await timer.async_wait(kUse);
+    if (error) co_return;
+    [[maybe_unused]] const auto taken = co_await workers.on_catalogue([&reserve]() -> Result<void> {
+      reserve.take_back();
+      return {};
+    });
   }
 }
 
@@ -354,7 +378,8 @@ int serve(const Settings& settings) {
   Roots roots(*root_store, {.name = settings.rootfs,
                             .directory = std::move(ground->root),
                             .has_namespaces = ground->strength == sandbox::Strength::kNamespace});
-  auto catalogue = catalogue::Catalogue::open(ground->data.get());
+  DiskReserve reserve(ground->data.get());
+  auto catalogue = reserve.with_room([&] { return catalogue::Catalogue::open(ground->data.get()); });
   if (!catalogue) {
     std::fprintf(stderr, "ogni serve: %s\n", catalogue.error().message().c_str());
     return 1;
@@ -371,7 +396,7 @@ int serve(const Settings& settings) {
       if (!error) logs.flush();
     });
   });
-  Functions functions(**catalogue, workers);
+  Functions functions(**catalogue, workers, kFunctionsKnownMax, &reserve);
 
   const std::size_t environments_by_descriptors =
       descriptors > kDescriptorsReserved + settings.connections_max
@@ -449,6 +474,7 @@ int serve(const Settings& settings) {
   });
   asio::co_spawn(context, clean_code(**catalogue, **code, *root_store, fleet, workers), asio::detached);
   asio::co_spawn(context, give_memory_back(fleet), asio::detached);
+  asio::co_spawn(context, keep_reserve(reserve, workers), asio::detached);
 
   spdlog::info("isolation: {}{}", sandbox::to_string(ground->strength),
                settings.isolation ? "" : " (auto: the strongest that works here)");

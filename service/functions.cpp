@@ -21,7 +21,7 @@ asio::awaitable<Result<Functions::Known>> Functions::find(std::string name) {
 
 asio::awaitable<Result<catalogue::Function>> Functions::remove(std::string name) {
   Result<catalogue::Function> removed =
-      co_await workers_.on_catalogue([&catalogue = catalogue_, name] { return catalogue.delete_function(name); });
+      co_await run([name](catalogue::Catalogue& catalogue) { return catalogue.delete_function(name); });
   if (removed) forget(name);
   co_return removed;
 }

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "catalogue/catalogue.h"
 #include "catalogue/model.h"
+#include "service/disk_reserve.h"
 #include "service/workers.h"
 
 namespace ogni::service {
@@ -25,8 +26,10 @@ using FunctionPointer = std::shared_ptr<const catalogue::Function>;
 class Functions {
  public:
   // `entries_max`: the least recently used function is forgotten beyond it, and read again when asked for.
-  Functions(catalogue::Catalogue& catalogue, Workers& workers, std::size_t entries_max = 10'000)
-      : catalogue_(catalogue), workers_(workers), entries_max_(entries_max) {}
+  // `reserve`: of the disk, for changes that find it full; nullptr = none.
+  Functions(catalogue::Catalogue& catalogue, Workers& workers, std::size_t entries_max = 10'000,
+            DiskReserve* reserve = nullptr)
+      : catalogue_(catalogue), workers_(workers), reserve_(reserve), entries_max_(entries_max) {}
   Functions(const Functions&) = delete;
   Functions& operator=(const Functions&) = delete;
 
@@ -41,16 +44,24 @@ class Functions {
   // Errors: kNotFound, and what Workers reports.
   boost::asio::awaitable<Result<Known>> find(std::string name);
 
-  // Runs `change` on the catalogue's thread; the function that it commits is known here when this returns.
+  // Runs `change` on the catalogue's thread, once more if the disk is full; the function that it commits is known here when
+  // this returns.
   template <std::invocable<catalogue::Catalogue&> Change>
   boost::asio::awaitable<Result<FunctionPointer>> commit(Change change) {
-    Result<catalogue::Function> changed = co_await workers_.on_catalogue(
-        [&catalogue = catalogue_, change = std::move(change)]() mutable { return change(catalogue); });
+    Result<catalogue::Function> changed = co_await run(std::move(change));
     if (!changed) co_return failure(std::move(changed.error()));
     co_return remember(std::move(*changed)).latest;
   }
   // Errors: kNotFound.
   boost::asio::awaitable<Result<catalogue::Function>> remove(std::string name);
+  // Runs a change of something else than a function on the catalogue's thread, once more if the disk is full.
+  template <std::invocable<catalogue::Catalogue&> Change>
+  boost::asio::awaitable<std::invoke_result_t<Change&, catalogue::Catalogue&>> run(Change change) {
+    return workers_.on_catalogue([&catalogue = catalogue_, reserve = reserve_, change = std::move(change)]() mutable {
+      const auto once = [&] { return change(catalogue); };
+      return reserve != nullptr ? reserve->with_room(once) : once();
+    });
+  }
 
   std::size_t size() const { return entries_.size(); }
 
@@ -64,6 +75,7 @@ class Functions {
 
   catalogue::Catalogue& catalogue_;
   Workers& workers_;
+  DiskReserve* reserve_;
   std::size_t entries_max_;
   std::unordered_map<std::string_view, Entry> entries_;  // keys are views into Known::latest->name
   std::list<std::string_view> by_use_;                   // most recent first

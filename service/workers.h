@@ -10,15 +10,18 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <optional>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -31,6 +34,7 @@ class Workers {
     std::size_t catalogue_waiting_max = 1024;
     std::size_t pool_waiting_max = 64;
   };
+  // Throws std::system_error when this process may start no more threads.
   explicit Workers(Limits limits)
       : catalogue_(1, limits.catalogue_waiting_max), pool_(limits.pool_threads, limits.pool_waiting_max) {}
   Workers() : Workers(Limits{}) {}
@@ -52,16 +56,33 @@ class Workers {
 
   // Finishes what was begun. Before the reactor is destroyed; afterwards nothing runs here any more.
   void join() {
-    pool_.threads.join();
-    catalogue_.threads.join();
+    pool_.join();
+    catalogue_.join();
   }
 
  private:
+  // Not Asio's thread_pool, which waits for ever when it could start only some of its threads.
   struct Lane {
-    Lane(std::size_t thread_count, std::size_t most) : threads(thread_count), waiting_max(most) {}
-    boost::asio::thread_pool threads;
+    Lane(std::size_t thread_count, std::size_t most) : waiting_max(most) {
+      try {
+        while (threads.size() < thread_count) threads.emplace_back([this] { queue.run(); });
+      } catch (...) {
+        queue.stop();
+        throw;
+      }
+    }
+    ~Lane() { join(); }
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
+    void join() {
+      open.reset();
+      threads.clear();
+    }
+    boost::asio::io_context queue;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open{queue.get_executor()};
     std::size_t waiting = 0;  // the reactor's
     std::size_t waiting_max;
+    std::vector<std::jthread> threads;
   };
 
   template <typename Work>
@@ -83,7 +104,7 @@ class Workers {
         [&lane](auto handler, Work moved) {
           // The reactor must not run out of work, and end, while this is away.
           auto home = asio::prefer(asio::get_associated_executor(handler), asio::execution::outstanding_work.tracked);
-          asio::post(lane.threads,
+          asio::post(lane.queue,
                      [home = std::move(home), handler = std::move(handler), task = std::move(moved)]() mutable {
                        auto done = guarded(task);
                        asio::post(home, [handler = std::move(handler), done = std::move(done)]() mutable {

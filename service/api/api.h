@@ -89,6 +89,8 @@ class Api {
   ApiResult<FunctionTarget> target_of(const http::Request& request) const;
   // The function that a request names, $LATEST being the only version there is.
   boost::asio::awaitable<ApiResult<Functions::Known>> find_function(FunctionTarget target);
+  // Deletes a function, whose environments end before. Errors: those of Functions::remove.
+  boost::asio::awaitable<Result<catalogue::Function>> remove_making_room(const std::string& name);
   // The zip in member ZipFile of `code`, in the code store.
   boost::asio::awaitable<ApiResult<catalogue::CodeReference>> store_code(boost::json::object code);
   // Pending → Active, or InProgress → Successful, in the background.

@@ -174,8 +174,8 @@ asio::awaitable<Api::Answer> Api::delete_layer_version(http::Request& request) {
   if (!layer) co_return refuse(std::move(layer.error()));
   const auto version = version_number(request.label("VersionNumber"));
   if (!version) co_return refuse(version.error());
-  const auto deleted = co_await parts_.workers.on_catalogue(
-      [&catalogue = parts_.catalogue, name = std::move(*layer), number = *version] {
+  const auto deleted =
+      co_await parts_.functions.run([name = std::move(*layer), number = *version](catalogue::Catalogue& catalogue) {
         return catalogue.delete_layer_version(name, number);
       });
   if (!deleted) co_return refuse(internal_error(deleted.error(), "delete a layer version"));

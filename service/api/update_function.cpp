@@ -1,3 +1,5 @@
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "service/api/api.h"
@@ -10,6 +12,9 @@ namespace {
 
 namespace asio = boost::asio;
 namespace json = boost::json;
+
+constexpr int kRemovalTriesMax = 50;
+constexpr std::chrono::milliseconds kRemovalPause{100};
 
 // Why the API refuses what a change of the catalogue would have done; set on the catalogue's thread.
 using Refusal = std::shared_ptr<std::optional<ApiError>>;
@@ -117,6 +122,21 @@ asio::awaitable<Api::Answer> Api::update_function_configuration(http::Request& r
   co_return response;
 }
 
+// The disk is full, and what the function's own environments have written to /tmp may be what fills it.
+asio::awaitable<Result<catalogue::Function>> Api::remove_making_room(const std::string& name) {
+  const auto known = co_await parts_.functions.find(name);
+  if (!known) co_return failure(known.error());
+  parts_.invoker.retire_all(known->latest->instance);
+  asio::steady_timer pause(parts_.executor);
+  for (int tries = 1;; ++tries) {
+    Result<catalogue::Function> removed = co_await parts_.functions.remove(name);
+    const bool is_full = !removed && removed.error().code() == ErrorCode::kLimit;
+    if (!is_full || tries == kRemovalTriesMax) co_return removed;
+    pause.expires_after(kRemovalPause);  // an environment's end takes a moment
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+}
+
 asio::awaitable<Api::Answer> Api::delete_function(http::Request& request) {
   const auto target = target_of(request);
   if (!target) co_return refuse(target.error());
@@ -125,7 +145,8 @@ asio::awaitable<Api::Answer> Api::delete_function(http::Request& request) {
                      "$LATEST version cannot be deleted without deleting the function.");
   }
   if (!target->qualifier.empty()) co_return refuse(function_not_found(settings_.home, *target));
-  const Result<catalogue::Function> removed = co_await parts_.functions.remove(target->name);
+  Result<catalogue::Function> removed = co_await parts_.functions.remove(target->name);
+  if (!removed && removed.error().code() == ErrorCode::kLimit) removed = co_await remove_making_room(target->name);
   if (!removed) co_return refuse(commit_error(removed.error(), *target, "delete a function"));
   parts_.invoker.retire_all(removed->instance);
   co_return http::Response(204);

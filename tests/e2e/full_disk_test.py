@@ -7,39 +7,54 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import ClientError, Service, ServiceTest, can_isolate, wait_until
+from harness import ClientError, Refusals, Service, ServiceTest, can_isolate, wait_until
 
 SIZE_MB = 64
+
+
+def small_disk(add_cleanup):
+    """Mounts a small disk; returns its place."""
+    if os.getuid() != 0:
+        raise unittest.SkipTest("only root can mount a small disk")
+    place = Path(tempfile.mkdtemp(prefix="f-"))
+    add_cleanup(place.rmdir)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=755", "ogni-test", place]).returncode:
+        raise unittest.SkipTest("nothing can be mounted here")
+    add_cleanup(subprocess.run, ["umount", "--lazy", place], check=True)
+    return place
+
+
+def fill(test, place):
+    """Takes every free byte of the disk."""
+    filler = place / "filler"
+    test.addCleanup(lambda: filler.unlink(missing_ok=True))
+    with open(filler, "ab", buffering=0) as file:
+        for chunk in (1 << 20, 4096):
+            try:
+                while file.write(b"x" * chunk) == chunk:
+                    pass
+            except OSError:
+                pass
+    test.assertEqual(free_bytes(place), 0)
+    return filler
+
+
+def free_bytes(place):
+    now = os.statvfs(place)
+    return now.f_bavail * now.f_frsize
 
 
 class FullDisk(ServiceTest):
     @classmethod
     def setUpClass(cls):
-        if os.getuid() != 0:
-            raise unittest.SkipTest("only root can mount a small disk")
-        cls.place = Path(tempfile.mkdtemp(prefix="f-"))
-        cls.addClassCleanup(cls.place.rmdir)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=755", "ogni-test", cls.place]).returncode:
-            raise unittest.SkipTest("nothing can be mounted here")
-        cls.addClassCleanup(subprocess.run, ["umount", "--lazy", cls.place], check=True)
+        cls.place = small_disk(cls.addClassCleanup)
         cls.service = Service("--isolation", cls.strength, "--freeze-after", "0", data=cls.place / "data")
         cls.addClassCleanup(cls.service.close)
         cls.service.start()
         cls.client = cls.service.client
 
     def fill(self):
-        """Takes every free byte of the disk."""
-        filler = self.place / "filler"
-        self.addCleanup(lambda: filler.unlink(missing_ok=True))
-        with open(filler, "wb", buffering=0) as file:
-            for chunk in (1 << 20, 4096):
-                try:
-                    while file.write(b"x" * chunk) == chunk:
-                        pass
-                except OSError:
-                    pass
-        self.assertEqual(os.statvfs(self.place).f_bavail, 0)
-        return filler
+        return fill(self, self.place)
 
     def entries(self):
         """Everything in the store of code, as paths."""
@@ -119,6 +134,66 @@ class Namespace(FullDisk):
 
 class Process(FullDisk):
     strength = "process"
+
+
+class FilledByItsFunctions(Refusals, unittest.TestCase):
+    """As root the /tmp of functions takes up room in the data directory."""
+
+    def setUp(self):
+        if can_isolate():
+            self.skipTest("namespace isolation: " + can_isolate())
+        self.place = small_disk(self.addCleanup)
+        self.service = self.start()
+
+    def start(self):
+        service = Service("--isolation", "namespace", "--freeze-after", "0", data=self.place / "data")
+        self.addCleanup(service.close)
+        return service.start()
+
+    def deploy_filler(self, megabytes):
+        self.service.deploy("fills", functions.bash_handler(
+            f"head -c {megabytes}M /dev/zero 2>/dev/null > /tmp/big; sync /tmp/big 2>/dev/null; echo 1"), Timeout=120)
+
+    def test_what_fills_the_disk_can_be_deleted(self):
+        client = self.service.client
+        self.service.deploy("other", functions.hello_cpp())
+        self.deploy_filler(300)
+        self.service.invoke("fills")
+        client.update_function_configuration(FunctionName="other", Description="changed")
+        client.update_function_configuration(FunctionName="fills", Description="changed")
+        self.assertEqual(client.delete_function(FunctionName="other")["ResponseMetadata"]["HTTPStatusCode"], 204)
+        self.assertEqual(client.delete_function(FunctionName="fills")["ResponseMetadata"]["HTTPStatusCode"], 204)
+        self.refused("ResourceNotFoundException", 404, client.get_function, FunctionName="fills")
+        wait_until(lambda: free_bytes(self.place) > SIZE_MB // 2 << 20, "the room is free again")
+        self.service.deploy("next", functions.hello_cpp())
+        self.assertEqual(self.service.invoke("next", b"[1]").body, b"[1]")
+        self.assertEqual(self.service.stop(), 0)
+
+    def test_without_a_reserve_its_environments_end_first(self):
+        self.deploy_filler(20)
+        self.assertEqual(self.service.invoke("fills").json, 1)
+        (self.service.data / "reserve").unlink()
+        fill(self, self.place)
+        self.assertEqual(self.service.client.delete_function(FunctionName="fills")["ResponseMetadata"]["HTTPStatusCode"], 204)
+        wait_until(lambda: free_bytes(self.place) > 16 << 20, "the room is free again")
+        self.assertEqual(self.service.stop(), 0)
+
+    def test_starts_when_nothing_new_is_needed(self):
+        self.service.deploy("kept", functions.hello_cpp(), Timeout=20)
+        self.service.deploy("removed", functions.hello_cpp())
+        self.assertEqual(self.service.invoke("kept", b"[1]").body, b"[1]")
+        for end in ("kill", "stop"):
+            with self.subTest(end=end):
+                getattr(self.service, end)()
+                filler = fill(self, self.place)
+                self.service = self.start()
+                self.assertIn("kept", [f["FunctionName"] for f in self.service.client.list_functions()["Functions"]])
+                if end == "kill":
+                    self.service.client.delete_function(FunctionName="removed")
+                filler.unlink()
+                self.assertEqual(self.service.invoke("kept", b"[1]").body, b"[1]")
+                wait_until((self.service.data / "reserve").exists, "the reserve is taken back")
+        self.assertEqual(self.service.stop(), 0)
 
 
 del FullDisk

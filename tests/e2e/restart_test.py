@@ -146,7 +146,7 @@ class ShortOfSomething(Walls):
     def test_processes(self):
         group = process_group(self)
         self.had_walls()
-        for most in (6, 8):
+        for most in range(4, 16) if SOAK else (6, 8, 10, 12):
             with self.subTest(processes=most):
                 (group / "pids.max").write_text(str(most))
                 self.expect_walls_or_refusal(
@@ -202,6 +202,25 @@ class HostWithoutNamespaces(Walls):
         done = subprocess.run([*self.prefix, str(OGNI), "doctor"], capture_output=True, text=True, timeout=60 * PATIENCE,
                               stdin=subprocess.DEVNULL)
         self.assertRegex(done.stdout, r"process is the strongest here; not more because namespace: .*not permitted")
+
+
+class UnusedPackages(Walls):
+    def test_they_are_removed_soon_after_a_start(self):
+        service = self.service().start()
+        code = lambda: sorted(entry.name for entry in (self.data / "code").iterdir())
+        for number in range(3):
+            package = functions.bash_handler(f"echo {number}")
+            if number == 0:
+                service.deploy("changes", package)
+            else:
+                service.client.update_function_code(FunctionName="changes", ZipFile=package)
+                service.wait_active("changes")
+        self.assertEqual(len(code()), 3)
+        service.kill()
+        service = self.service().start()
+        wait_until(lambda: len(code()) == 1, "only the package in use is left")
+        self.assertEqual(service.invoke("changes").json, 2)
+        self.assertEqual(service.stop(), 0)
 
 
 if __name__ == "__main__":
