@@ -59,6 +59,8 @@ data = "/somewhere/ogni/"
 isolation = "process"
 user = "functions"
 concurrency = 5
+starts = 3
+start-wait = 20
 reuse-grace = 0
 idle-timeout = 60
 freeze-after = 7
@@ -88,6 +90,8 @@ log-level = "debug"
   EXPECT_EQ(settings->isolation, sandbox::Strength::kProcess);
   EXPECT_EQ(settings->user, "functions");
   EXPECT_EQ(settings->concurrency_max, 5U);
+  EXPECT_EQ(settings->starts_max, 3U);
+  EXPECT_EQ(settings->start_wait, std::chrono::seconds(20));
   EXPECT_EQ(settings->reuse_grace, std::chrono::milliseconds(0));
   EXPECT_EQ(settings->freeze_after, std::chrono::milliseconds(7));
   EXPECT_TRUE(settings->processor_quota);

@@ -20,6 +20,7 @@ void Dispatcher::retire_version(VersionId id, TimePoint now) {
   Version& version = found->second;
   version.retired = true;
   while (Environment* environment = d.most_recently_used(version)) d.stop(*environment, StopReason::kRetired);
+  d.settle(version);
   d.forget_if_over(version);
 }
 
@@ -33,18 +34,42 @@ void Dispatcher::invoke(InvocationId invocation, VersionId id, TimePoint now) {
 
   if (Environment* const environment = d.most_recently_used(version);
       environment != nullptr && !d.at_concurrency_limit()) {
-    const bool waits = environment->state == EnvironmentState::kIdle;
-    d.unpark(*environment);
-    return d.assign(*environment, invocation, waits ? Impl::Program::kWaits : Impl::Program::kGone);
+    if (environment->state == EnvironmentState::kIdle) {
+      d.unpark(*environment);
+      return d.deliver(*environment, invocation);
+    }
+    if (!version.has_waiting() && d.has_slot(version)) {
+      d.unpark(*environment);
+      return d.restart(*environment, invocation, SlotKind::kCounted);
+    }
   }
   if (version.in_grace.size() < version.finishing && d.grace(version) > Duration::zero()) {
     return d.wait_in_grace(version, invocation);
   }
   if (d.at_concurrency_limit()) return d.refuse(invocation, Refusal::kConcurrencyLimit);
-  if (version.for_start.size() >= version.starting && !d.start(version)) {
+  if (version.for_start.size() >= version.starting && !d.may_want_start(version)) {
     return d.refuse(invocation, Refusal::kEnvironmentLimit);
   }
   d.wait_for_start(version, invocation);
+  d.settle(version);
+}
+
+bool Dispatcher::cancel(InvocationId invocation, VersionId id, TimePoint now) {
+  Impl& d = *impl_;
+  d.move_clock(now);
+  const auto found = d.versions.find(id);
+  Waiter* const waiter = found == d.versions.end() ? nullptr : d.find_waiter(found->second, invocation);
+  if (waiter == nullptr) return false;
+  d.remove(*waiter);
+  d.settle(found->second);
+  d.forget_if_over(found->second);
+  return true;
+}
+
+void Dispatcher::processors_idle(std::size_t processors, TimePoint now) {
+  Impl& d = *impl_;
+  d.move_clock(now);
+  d.use_idle_processors(processors);
 }
 
 void Dispatcher::ready(EnvironmentId id, TimePoint now) {
@@ -57,9 +82,11 @@ void Dispatcher::ready(EnvironmentId id, TimePoint now) {
     case EnvironmentState::kStarting:
       version.last_cold_start = d.now - environment->started;
       --version.starting;
+      d.release_slot(*environment);
       d.become_free(*environment, Impl::Program::kWaits);
       break;
     case EnvironmentState::kRestarting:
+      d.release_slot(*environment);
       environment->state = EnvironmentState::kBusy;
       d.commands.emplace_back(
           Deliver{.environment = id, .invocation = environment->invocation.value(), .deadline = environment->deadline});
@@ -75,7 +102,7 @@ void Dispatcher::ready(EnvironmentId id, TimePoint now) {
     case EnvironmentState::kReset:
       return;
   }
-  d.settle();
+  d.settle(version);
   d.forget_if_over(version);
 }
 
@@ -94,6 +121,7 @@ void Dispatcher::ended(EnvironmentId id, TimePoint now) {
   Environment* const environment = d.find(id);
   if (environment == nullptr) return;
   Version& version = environment->version;
+  d.release_slot(*environment);
   switch (environment->state) {
     case EnvironmentState::kStarting:
       d.end_init(*environment);
@@ -124,7 +152,7 @@ void Dispatcher::ended(EnvironmentId id, TimePoint now) {
     case EnvironmentState::kReset:
       return;
   }
-  d.settle();
+  d.settle(version);
   d.forget_if_over(version);
 }
 
@@ -135,7 +163,7 @@ void Dispatcher::gone(EnvironmentId id, TimePoint now) {
   if (environment == nullptr) return;
   Version& version = environment->version;
   d.lose(*environment, Impl::Loss::kGone);
-  d.settle();
+  d.settle(version);
   d.forget_if_over(version);
 }
 
@@ -143,7 +171,8 @@ std::optional<TimePoint> Dispatcher::next_deadline() const {
   const Impl& d = *impl_;
   TimePoint earliest = TimePoint::max();
   if (!d.timers.empty()) earliest = std::min(earliest, d.timers.begin()->deadline);
-  if (!d.grace_timers.empty()) earliest = std::min(earliest, d.grace_timers.begin()->deadline);
+  if (!d.waiter_timers.empty()) earliest = std::min(earliest, d.waiter_timers.begin()->deadline);
+  if (!d.slots.empty()) earliest = std::min(earliest, after(d.slots.front().slot_since, d.limits.start_slot_max));
   if (!d.idle.empty()) earliest = std::min(earliest, after(d.idle.front().idle_since, d.limits.idle_max));
   if (!d.unfrozen.empty()) earliest = std::min(earliest, after(d.unfrozen.front().idle_since, d.limits.freeze_after));
   if (earliest == TimePoint::max()) return std::nullopt;
@@ -158,14 +187,21 @@ void Dispatcher::advance(TimePoint now) {
       Environment& environment = *d.timers.begin();
       Version& version = environment.version;
       d.on_deadline(environment);
-      d.settle();
+      d.settle(version);
       d.forget_if_over(version);
-    } else if (!d.grace_timers.empty() && d.grace_timers.begin()->deadline == *due) {
-      d.end_grace(*d.grace_timers.begin());
+    } else if (!d.waiter_timers.empty() && d.waiter_timers.begin()->deadline == *due) {
+      Version& version = d.waiter_timers.begin()->version;
+      d.end_wait(*d.waiter_timers.begin());
+      d.settle(version);
+      d.forget_if_over(version);
+    } else if (!d.slots.empty() && after(d.slots.front().slot_since, d.limits.start_slot_max) == *due) {
+      d.release_slot(d.slots.front());
+      d.settle();
     } else if (!d.unfrozen.empty() && after(d.unfrozen.front().idle_since, d.limits.freeze_after) == *due) {
       d.freeze(d.unfrozen.front());
     } else {
       d.stop(d.idle.front(), StopReason::kIdle);
+      d.settle();
     }
   }
 }
@@ -175,6 +211,7 @@ void Dispatcher::drain(TimePoint now) {
   d.move_clock(now);
   d.draining = true;
   while (!d.idle.empty()) d.stop(d.idle.front(), StopReason::kDraining);
+  d.settle();
 }
 
 std::vector<Command> Dispatcher::take_commands() { return std::exchange(impl_->commands, {}); }
@@ -188,7 +225,9 @@ Counts Dispatcher::counts() const {
   return {.environments = impl_->environments.size(),
           .idle = impl_->idle.size(),
           .serving = impl_->serving,
-          .waiting = impl_->waiting};
+          .waiting = impl_->waiting,
+          .starts = impl_->slots.size(),
+          .wanted = impl_->wanted_starts};
 }
 
 std::size_t Dispatcher::environments_of(VersionId version) const {

@@ -24,6 +24,8 @@
 //   for it for at most reuse_grace: the version's last cold start, but no less than kReuseGraceFloor and no more than
 //   Limits::reuse_grace_max. Then a new environment is started, or the invocation is refused. The same holds at the
 //   concurrency limit.
+// * Starts share the processors, so only some programs start at the same time (starts.cpp). An invocation whose start has
+//   to wait is served by whichever environment becomes free first, and its init limit and timeout do not run.
 // * Waiting invocations of a version are one queue: whichever environment becomes free takes the oldest.
 // * An environment that has been idle for freeze_after is frozen, and thawed by the next invocation before anything else:
 //   one that is busy all the time never is.
@@ -73,6 +75,11 @@ struct Limits {
   Duration idle_max = std::chrono::minutes(10);              // AWS documents none; ours
   Duration freeze_after = std::chrono::milliseconds(100);    // of idling; 0 = at once, as AWS; max() = never
   Duration stop_max = std::chrono::seconds(2);               // budget of a reset; then the environment is discarded
+  // Programs that start at once; more while processors are idle. Starts beyond it wait.
+  std::size_t starts_max = SIZE_MAX;
+  std::size_t starts_reserve = 1;                      // more of them, for versions that have no start
+  Duration start_slot_max = std::chrono::seconds(10);  // a start that takes longer does not count any more
+  Duration start_wait_max = std::chrono::minutes(5);   // of an invocation, until an environment takes it
 };
 
 struct VersionSpec {
@@ -86,6 +93,7 @@ struct VersionSpec {
 enum class Refusal {
   kConcurrencyLimit,  // 429
   kEnvironmentLimit,  // 429: no environment can be added, by count or memory, and no idle one given up
+  kStartLimit,        // 429: no environment could take it within start_wait_max
   kDraining,          // the service is going down
   kUnknownVersion,    // never added, or retired and gone
 };
@@ -165,6 +173,8 @@ struct Counts {
   // Against concurrency_max: invocations begun and not finished, and those that wait for a start.
   std::size_t serving = 0;
   std::size_t waiting = 0;  // invocations not yet in an environment, those in reuse grace included
+  std::size_t starts = 0;   // programs being started, but for those that have taken start_slot_max
+  std::size_t wanted = 0;   // starts that wait for others
 };
 
 class Dispatcher {
@@ -183,6 +193,13 @@ class Dispatcher {
   void retire_version(VersionId version, TimePoint now);
 
   void invoke(InvocationId invocation, VersionId version, TimePoint now);
+  // The caller does not wait for the answer any more. Of an invocation that no environment has taken nothing is left,
+  // and no command speaks of it again; true. One that was begun runs to its end; false.
+  bool cancel(InvocationId invocation, VersionId version, TimePoint now);
+  // So many processors had nothing to do in the last moment. To be told every few ms while starts wait, and at least once
+  // a second while counts().starts is over Limits::starts_max / 2.
+  void processors_idle(std::size_t processors, TimePoint now);
+
   // What follows is ignored for an environment that is not known (any more) or in no state to do it: such
   // reports race with commands. But what a program did is to be reported before its ended(), never after.
 

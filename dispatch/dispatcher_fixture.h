@@ -32,7 +32,7 @@ struct Print {
     return "deliver " + number(c.environment) + "<" + number(c.invocation);
   }
   std::string operator()(const Refuse& c) const {
-    constexpr const char* kWords[] = {"concurrency", "environments", "draining", "unknown"};
+    constexpr const char* kWords[] = {"concurrency", "environments", "starts", "draining", "unknown"};
     return "refuse " + number(c.invocation) + " " + kWords[static_cast<int>(c.refusal)];
   }
   std::string operator()(const FailInvocation& c) const {

@@ -23,14 +23,17 @@ struct Dispatcher::Impl {
   Environment* find(EnvironmentId id);
 
   // environments.cpp: one environment's life.
-  bool start(Version& version);
+  bool start(Version& version, SlotKind slot);
   bool make_room(const Version& version);
   void stop(Environment& environment, StopReason reason);
   void forget(Environment& environment);
   void forget_if_over(Version& version);
-  void assign(Environment& environment, InvocationId invocation, Program program);
+  void deliver(Environment& environment, InvocationId invocation);
+  void restart(Environment& environment, InvocationId invocation, SlotKind slot);
+  void begin(Environment& environment, InvocationId invocation);
   void finish(Environment& environment);
   void become_free(Environment& environment, Program program);
+  void rest(Environment& environment, Program program);
   void park(Environment& environment, Program program);
   void unpark(Environment& environment);
   void freeze(Environment& environment);
@@ -57,10 +60,27 @@ struct Dispatcher::Impl {
   InvocationId remove(Waiter& waiter);
   std::optional<InvocationId> take_oldest(Version& version);
   void end_grace(Waiter& waiter);
-  void after_finishing_lost(Version& version);
-  void serve_from_idle(Version& version);
+  void end_wait(Waiter& waiter);
+  Waiter* find_waiter(Version& version, InvocationId invocation);
+  void serve_starved(Version& version);
   void note_starved(Version& version);
   void settle();
+  void settle(Version& changed);
+
+  // starts.cpp: which of the starts that they wait for may begin.
+  std::size_t slots_narrow() const;
+  std::size_t slots_max() const;
+  std::size_t slots_counted() const { return slots.size() - slots_uncounted; }
+  bool has_slot(const Version& version) const;
+  void take_slot(Environment& environment, SlotKind kind);
+  void release_slot(Environment& environment);
+  void note_wanted(Version& version);
+  bool may_want_start(const Version& version) const;
+  bool grant_start(SlotKind kind);
+  void use_idle_processors(std::size_t processors);
+  bool is_crowded(const Environment& environment) const;
+  void narrow_slots();
+  void widen_slots();
 
   bool at_concurrency_limit() const { return serving >= limits.concurrency_max; }
 
@@ -73,17 +93,26 @@ struct Dispatcher::Impl {
   std::uint64_t memory_mb = 0;       // of all environments
   std::uint64_t idle_memory_mb = 0;  // of those that are idle
   std::size_t waiting = 0;
+  std::size_t waiting_for_start = 0;  // those of them that are in `serving`
   std::vector<Command> commands;
   // Lists and timers come after what they link, so that they are destroyed first.
   std::unordered_map<EnvironmentId, Environment> environments;
   std::unordered_map<VersionId, Version> versions;
   Timers<Environment> timers;
-  Timers<Waiter> grace_timers;
+  Timers<Waiter> waiter_timers;
   IdleList idle;
   UnfrozenList unfrozen;  // longest idle first
-  // Versions with both an idle environment and waiting invocations: they wait for the concurrency limit.
+  // Versions with both an idle environment and invocations in grace: they wait for the concurrency limit.
   // Empty between events unless the limit is reached.
   StarvedList starved;
+  WantingList wanting;  // versions that want a start, in the order of their turns
+  SlotList slots;       // held by the start of a program; longest first
+  std::size_t slots_uncounted = 0;
+  bool slots_narrowed = false;
+  TimePoint narrowed_at{};
+  TimePoint processors_idle_at{};
+  std::size_t wanted_starts = 0;
+  std::uint64_t wanted_mb = 0;
 };
 
 }  // namespace ogni::dispatch

@@ -49,6 +49,10 @@ class Simulation : public World {
       move_clock();
     } else if (dice < 96) {
       retire();
+    } else if (dice < 97) {
+      cancel();
+    } else if (chance(schedule_.idle_processors)) {
+      dispatcher_.processors_idle(1 + below(2), now_);
     } else {
       report_nonsense();
     }
@@ -138,6 +142,17 @@ class Simulation : public World {
     add_version();
   }
 
+  // The caller of any invocation goes away.
+  void cancel() {
+    if (invocations_.empty()) return;
+    const auto which = std::next(invocations_.begin(), below(invocations_.size()));
+    const bool waits = !which->second.environment;
+    EXPECT_EQ(dispatcher_.cancel(which->first, which->second.version, now_), waits);
+    if (!waits) return;
+    invocations_.erase(which);
+    ++cancelled_;
+  }
+
   // Reports that are late, early, or about environments long gone: none may do harm.
   void report_nonsense() {
     if (chance(50) || environments_.empty()) {
@@ -179,7 +194,7 @@ class Simulation : public World {
     EXPECT_EQ(counts.serving, 0U);
     EXPECT_EQ(counts.waiting, 0U);
     EXPECT_EQ(dispatcher_.next_deadline(), std::nullopt);
-    EXPECT_EQ(answered_ + failed_ + refused_, last_invocation_);
+    EXPECT_EQ(answered_ + failed_ + refused_ + cancelled_, last_invocation_);
   }
 };
 
@@ -192,24 +207,33 @@ TEST_P(DispatcherSimulation, KeepsItsPromisesAtEveryStep) {
   // A schedule in which nothing succeeds or nothing goes wrong would show little.
   EXPECT_GT(simulation.answered(), simulation.invoked() / 20);
   EXPECT_GT(simulation.frozen(), 0U);
+  EXPECT_GT(simulation.cancelled(), 0U);
+  if (GetParam().starts_max < 1000) EXPECT_GT(simulation.queued(), 1000U);
   if (GetParam().faults > 0) EXPECT_GT(simulation.failed(), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Schedules, DispatcherSimulation,
-    ::testing::Values(Schedule{"OneAtATime", 1, 100'000, 1, 1, milliseconds(50), 1, 5},
-                      Schedule{"OneAtATimeWithoutGrace", 2, 100'000, 1, 1, milliseconds(0), 1, 5},
-                      Schedule{"OneAtATimeOverThreeVersions", 3, 100'000, 1, 3, milliseconds(50), 3, 5},
-                      Schedule{"FewWithManyFaults", 4, 100'000, 3, 4, milliseconds(50), 2, 40},
-                      Schedule{"FewWithoutFaults", 5, 100'000, 4, 4, milliseconds(50), 2, 0},
-                      Schedule{"MoreEnvironmentsThanConcurrency", 6, 100'000, 3, 12, milliseconds(30), 3, 8},
-                      Schedule{"LessEnvironmentsThanConcurrency", 7, 100'000, 12, 5, milliseconds(50), 3, 8},
-                      Schedule{"SomeWithoutGrace", 8, 100'000, 8, 8, milliseconds(0), 2, 10},
-                      Schedule{"LongGrace", 9, 100'000, 6, 9, milliseconds(500), 2, 10},
-                      Schedule{"FrozenAtOnce", 12, 100'000, 6, 9, milliseconds(50), 2, 10, milliseconds(0)},
-                      Schedule{"FrozenLate", 13, 100'000, 6, 9, milliseconds(50), 2, 10, milliseconds(400)},
-                      Schedule{"Many", 10, 60'000, 100, 120, milliseconds(50), 4, 3},
-                      Schedule{"ManyOfOneVersion", 11, 60'000, 60, 200, milliseconds(50), 1, 6}),
+    ::testing::Values(
+        Schedule{"OneAtATime", 1, 100'000, 1, 1, milliseconds(50), 1, 5},
+        Schedule{"OneAtATimeWithoutGrace", 2, 100'000, 1, 1, milliseconds(0), 1, 5},
+        Schedule{"OneAtATimeOverThreeVersions", 3, 100'000, 1, 3, milliseconds(50), 3, 5},
+        Schedule{"FewWithManyFaults", 4, 100'000, 3, 4, milliseconds(50), 2, 40},
+        Schedule{"FewWithoutFaults", 5, 100'000, 4, 4, milliseconds(50), 2, 0},
+        Schedule{"MoreEnvironmentsThanConcurrency", 6, 100'000, 3, 12, milliseconds(30), 3, 8},
+        Schedule{"LessEnvironmentsThanConcurrency", 7, 100'000, 12, 5, milliseconds(50), 3, 8},
+        Schedule{"SomeWithoutGrace", 8, 100'000, 8, 8, milliseconds(0), 2, 10},
+        Schedule{"LongGrace", 9, 100'000, 6, 9, milliseconds(500), 2, 10},
+        Schedule{"FrozenAtOnce", 12, 100'000, 6, 9, milliseconds(50), 2, 10, milliseconds(0)},
+        Schedule{"FrozenLate", 13, 100'000, 6, 9, milliseconds(50), 2, 10, milliseconds(400)},
+        Schedule{"OneStartAtATime", 14, 100'000, 20, 20, milliseconds(50), 3, 10, milliseconds(20), 1},
+        Schedule{"FewStartsAtOnce", 15, 100'000, 40, 30, milliseconds(50), 3, 10, milliseconds(20), 3},
+        Schedule{"FewStartsWithoutGrace", 16, 100'000, 40, 30, milliseconds(0), 2, 20, milliseconds(20), 2},
+        Schedule{"FewStartsOfOneVersion", 17, 100'000, 40, 50, milliseconds(500), 1, 5, milliseconds(20), 4},
+        Schedule{"StartsOnIdleProcessors", 18, 100'000, 40, 30, milliseconds(50), 3, 10, milliseconds(20), 2, 50},
+        Schedule{"StartsWithLittleRoom", 19, 100'000, 40, 6, milliseconds(50), 4, 10, milliseconds(20), 3, 20},
+        Schedule{"Many", 10, 60'000, 100, 120, milliseconds(50), 4, 3},
+        Schedule{"ManyOfOneVersion", 11, 60'000, 60, 200, milliseconds(50), 1, 6}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

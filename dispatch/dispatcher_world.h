@@ -28,7 +28,12 @@ struct Schedule {
   int versions;
   int faults;  // weight of crashes, hangs and losses
   milliseconds freeze_after = milliseconds(20);
+  std::size_t starts_max = 1000;  // more than there are environments
+  int idle_processors = 0;        // weight of moments in which processors are idle
 };
+
+inline constexpr milliseconds kStartSlotMax{80};
+inline constexpr milliseconds kStartWaitMax{1500};
 
 // The memory limit of a schedule is this much for each environment that may exist.
 inline constexpr std::uint64_t kMemoryMbMean = 300;
@@ -42,6 +47,8 @@ class World {
   std::uint64_t failed() const { return failed_; }
   std::uint64_t refused() const { return refused_; }
   std::uint64_t frozen() const { return frozen_; }
+  std::uint64_t cancelled() const { return cancelled_; }
+  std::uint64_t queued() const { return queued_; }
 
  protected:
   enum class Program { kNone, kInit, kPolls, kRuns, kAnswered };
@@ -52,8 +59,9 @@ class World {
     bool killed = false;  // ResetEnvironment came, and ended() was not reported
     bool stuck = false;   // the kill will not end it
     bool frozen = false;
-    TimePoint idle_since;  // when it last began to wait in next
-    bool gone = false;     // reported, and on its way out of this model
+    TimePoint idle_since;   // when it last began to wait in next
+    TimePoint start_since;  // when its program was last to be started
+    bool gone = false;      // reported, and on its way out of this model
     std::optional<InvocationId> invocation;
   };
   struct WorldInvocation {
@@ -74,7 +82,10 @@ class World {
                      .reuse_grace_max = schedule.grace,
                      .idle_max = milliseconds(2000),
                      .freeze_after = schedule.freeze_after,
-                     .stop_max = milliseconds(60)}) {}
+                     .stop_max = milliseconds(60),
+                     .starts_max = schedule.starts_max,
+                     .start_slot_max = kStartSlotMax,
+                     .start_wait_max = kStartWaitMax}) {}
 
   std::uint32_t below(std::size_t bound) {
     return std::uniform_int_distribution<std::uint32_t>(0, static_cast<std::uint32_t>(bound - 1))(random_);
@@ -109,7 +120,7 @@ class World {
     EXPECT_GT(static_cast<std::uint64_t>(c.environment), last_environment_);
     EXPECT_TRUE(timeouts_.contains(c.version));
     last_environment_ = static_cast<std::uint64_t>(c.environment);
-    environments_[c.environment] = {.version = c.version};
+    environments_[c.environment] = {.version = c.version, .start_since = now_};
     EXPECT_LE(environments_.size() - static_cast<std::size_t>(std::ranges::count_if(
                                          environments_, [](const auto& e) { return e.second.gone; })),
               schedule_.environments_max);
@@ -144,6 +155,7 @@ class World {
       EXPECT_TRUE(other.version != invocation->version || other.environment || other.ended) << "overtook an older one";
     }
     environment->program = program;
+    environment->start_since = now_;
     environment->invocation = id;
     invocation->environment = environment_id;
     invocation->deadline = now_ + timeouts_.at(invocation->version);
@@ -154,6 +166,7 @@ class World {
     EXPECT_FALSE(invocation->environment);
     if (c.refusal == Refusal::kDraining) EXPECT_TRUE(draining_);
     EXPECT_NE(c.refusal, Refusal::kUnknownVersion);
+    if (c.refusal == Refusal::kStartLimit) EXPECT_GE(now_ - invocation->invoked, kStartWaitMax);
     ++refused_;
     end_for_caller(c.invocation);
   }
@@ -237,13 +250,37 @@ class World {
   }
 
   struct Totals {
-    std::size_t environments = 0, idle = 0, starting = 0, finishing = 0, waiting = 0, overdue = 0;
+    std::size_t environments = 0, idle = 0, reset = 0, starting = 0, finishing = 0, waiting = 0, overdue = 0;
   };
+
+  // Starts are bounded, and none waits while there is a slot and room for it.
+  void check_starts(const std::map<VersionId, Totals>& totals, std::uint64_t busy_mb) {
+    const Counts counts = dispatcher_.counts();
+    std::size_t starts = 0;
+    for (const auto& [id, environment] : environments_) {
+      starts += environment.program == Program::kInit && !environment.killed &&
+                now_ - environment.start_since < kStartSlotMax;
+    }
+    ASSERT_EQ(counts.starts, starts);
+    const std::size_t reserved = schedule_.starts_max + 1;
+    ASSERT_LE(starts, reserved + (schedule_.idle_processors > 0 ? 3 * schedule_.starts_max : 0));
+    if (counts.wanted > 0) ++queued_;
+    if (counts.wanted == 0 || starts >= std::max<std::size_t>(schedule_.starts_max / 2, 1)) return;
+    for (const auto& [id, version] : totals) {
+      if (version.waiting <= version.starting + version.finishing) continue;
+      ASSERT_EQ(version.reset, 0U) << "an environment without program waits while a start slot is free";
+      const bool has_place = counts.environments - counts.idle < schedule_.environments_max;
+      const bool has_memory = busy_mb + memory_of(id) <= schedule_.environments_max * kMemoryMbMean;
+      ASSERT_TRUE(!has_place || !has_memory || counts.serving == schedule_.concurrency_max)
+          << "a start waits though there are a slot and room";
+    }
+  }
 
   void check() {
     std::map<VersionId, Totals> totals;
     std::size_t idle = 0;
     std::size_t finishing = 0;
+    std::uint64_t busy_mb = 0;
     for (const auto& [id, environment] : environments_) {
       const EnvironmentState state = expected_state(environment);
       ASSERT_EQ(dispatcher_.state_of(id), state) << "environment " << static_cast<std::uint64_t>(id);
@@ -257,6 +294,8 @@ class World {
       const bool is_idle = state == EnvironmentState::kIdle || state == EnvironmentState::kReset;
       const bool is_finishing = environment.invocation && (environment.killed || state == EnvironmentState::kAnswered);
       version.idle += is_idle;
+      version.reset += state == EnvironmentState::kReset;
+      if (!is_idle) busy_mb += memory_of(environment.version);
       idle += is_idle;
       version.finishing += is_finishing;
       finishing += is_finishing;
@@ -289,17 +328,20 @@ class World {
     ASSERT_GE(counts.serving, begun);
     ASSERT_LE(counts.serving - begun, waiting);
     const std::size_t in_grace = waiting - (counts.serving - begun);
-    ASSERT_LE(in_grace, finishing) << "more wait in grace than environments finish";
+    const bool is_full = counts.serving == schedule_.concurrency_max;
+    ASSERT_TRUE(in_grace <= finishing || is_full) << "more wait in grace than environments finish";
     if (schedule_.grace == milliseconds(0)) ASSERT_EQ(in_grace, 0U);
     for (const auto& [id, version] : totals) {
       ASSERT_EQ(dispatcher_.environments_of(id), version.environments);
-      ASSERT_LE(version.waiting, version.starting + version.finishing) << "something waits for nothing";
-      ASSERT_LE(version.overdue, version.starting) << "something waits beyond its grace";
-      if (version.waiting > 0 && version.idle > 0) {
-        ASSERT_EQ(counts.serving, schedule_.concurrency_max) << "something waits while an environment is idle";
+      ASSERT_TRUE(version.waiting <= version.starting + version.finishing + counts.wanted || is_full)
+          << "something waits for nothing";
+      ASSERT_LE(version.overdue, version.starting + counts.wanted) << "something waits beyond its grace";
+      if (version.waiting > 0 && version.idle > version.reset) {
+        ASSERT_TRUE(is_full) << "something waits while an environment is idle";
       }
       if (version.idle > 0) ASSERT_TRUE(std::ranges::count(active_, id) == 1 && !draining_) << "should be stopped";
     }
+    check_starts(totals, busy_mb);
     if (const auto due = dispatcher_.next_deadline()) ASSERT_GT(*due, now_);
   }
 
@@ -321,6 +363,8 @@ class World {
   std::uint64_t failed_ = 0;
   std::uint64_t refused_ = 0;
   std::uint64_t frozen_ = 0;
+  std::uint64_t cancelled_ = 0;
+  std::uint64_t queued_ = 0;  // steps after which a start waited
 };
 
 }  // namespace ogni::dispatch

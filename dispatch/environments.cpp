@@ -13,8 +13,8 @@ Environment* Dispatcher::Impl::find(EnvironmentId id) {
 // Gives up the least recently used idle environments where a limit asks for it, and none if that would not do.
 bool Dispatcher::Impl::make_room(const Version& version) {
   const std::uint64_t busy_mb = memory_mb - idle_memory_mb;
-  if (version.spec.memory_mb > limits.memory_mb_max || busy_mb > limits.memory_mb_max - version.spec.memory_mb)
-    return false;
+  // What is larger than all the memory is refused before a start is wanted.
+  if (busy_mb > limits.memory_mb_max - version.spec.memory_mb) return false;
   if (environments.size() >= limits.environments_max && idle.empty()) return false;
   while (environments.size() >= limits.environments_max || memory_mb > limits.memory_mb_max - version.spec.memory_mb) {
     stop(idle.front(), StopReason::kEvicted);
@@ -23,7 +23,7 @@ bool Dispatcher::Impl::make_room(const Version& version) {
 }
 
 // Adds an environment of `version`, if the limits permit.
-bool Dispatcher::Impl::start(Version& version) {
+bool Dispatcher::Impl::start(Version& version, SlotKind slot) {
   if (!make_room(version)) return false;
   memory_mb += version.spec.memory_mb;
   const EnvironmentId id{++last_environment};
@@ -31,6 +31,7 @@ bool Dispatcher::Impl::start(Version& version) {
   environment.started = now;
   ++version.environments;
   ++version.starting;
+  take_slot(environment, slot);
   set_timer(environment, after(now, version.spec.init_timeout));
   commands.emplace_back(StartEnvironment{.environment = id, .version = version.spec.id});
   return true;
@@ -44,6 +45,7 @@ void Dispatcher::Impl::stop(Environment& environment, StopReason reason) {
 // The counters that belong to the environment's state are the caller's to adjust.
 void Dispatcher::Impl::forget(Environment& environment) {
   clear_timer(environment);
+  release_slot(environment);
   unpark(environment);
   --environment.version.environments;
   memory_mb -= environment.version.spec.memory_mb;
@@ -51,22 +53,28 @@ void Dispatcher::Impl::forget(Environment& environment) {
 }
 
 void Dispatcher::Impl::forget_if_over(Version& version) {
-  if (version.retired && version.environments == 0) versions.erase(version.spec.id);
+  if (version.retired && version.environments == 0 && !version.has_waiting()) versions.erase(version.spec.id);
 }
 
-void Dispatcher::Impl::assign(Environment& environment, InvocationId invocation, Program program) {
-  const TimePoint deadline = after(now, environment.version.spec.timeout);
+void Dispatcher::Impl::deliver(Environment& environment, InvocationId invocation) {
+  begin(environment, invocation);
+  environment.state = EnvironmentState::kBusy;
+  commands.emplace_back(
+      Deliver{.environment = environment.id, .invocation = invocation, .deadline = environment.deadline});
+}
+
+void Dispatcher::Impl::restart(Environment& environment, InvocationId invocation, SlotKind slot) {
+  begin(environment, invocation);
+  take_slot(environment, slot);
+  environment.state = EnvironmentState::kRestarting;
+  commands.emplace_back(RestartProgram{.environment = environment.id, .invocation = invocation});
+}
+
+void Dispatcher::Impl::begin(Environment& environment, InvocationId invocation) {
   environment.invocation = invocation;
   ++serving;
   thaw(environment);
-  set_timer(environment, deadline);
-  if (program == Program::kWaits) {
-    environment.state = EnvironmentState::kBusy;
-    commands.emplace_back(Deliver{.environment = environment.id, .invocation = invocation, .deadline = deadline});
-  } else {
-    environment.state = EnvironmentState::kRestarting;
-    commands.emplace_back(RestartProgram{.environment = environment.id, .invocation = invocation});
-  }
+  set_timer(environment, after(now, environment.version.spec.timeout));
 }
 
 void Dispatcher::Impl::finish(Environment& environment) {
@@ -76,16 +84,21 @@ void Dispatcher::Impl::finish(Environment& environment) {
 }
 
 void Dispatcher::Impl::become_free(Environment& environment, Program program) {
+  Version& version = environment.version;
   clear_timer(environment);
-  if (const auto invocation = take_oldest(environment.version)) {
-    assign(environment, *invocation, program);
-  } else if (environment.version.retired) {
-    stop(environment, StopReason::kRetired);
-  } else if (draining) {
-    stop(environment, StopReason::kDraining);
-  } else {
-    park(environment, program);
+  if (program == Program::kWaits) {
+    if (const auto invocation = take_oldest(version)) return deliver(environment, *invocation);
+  } else if (has_slot(version)) {
+    if (const auto invocation = take_oldest(version)) return restart(environment, *invocation, SlotKind::kCounted);
   }
+  rest(environment, program);
+}
+
+// Nothing is to be done in it now.
+void Dispatcher::Impl::rest(Environment& environment, Program program) {
+  Version& version = environment.version;
+  if (!version.retired && !draining) return park(environment, program);
+  stop(environment, version.retired ? StopReason::kRetired : StopReason::kDraining);
 }
 
 void Dispatcher::Impl::park(Environment& environment, Program program) {
@@ -132,6 +145,7 @@ Environment* Dispatcher::Impl::most_recently_used(Version& version) {
 void Dispatcher::Impl::begin_reset(Environment& environment, ResetReason reason) {
   commands.emplace_back(ResetEnvironment{.environment = environment.id, .reason = reason});
   environment.state = EnvironmentState::kResetting;
+  release_slot(environment);
   set_timer(environment, after(now, limits.stop_max));
 }
 
@@ -139,11 +153,11 @@ void Dispatcher::Impl::begin_reset(Environment& environment, ResetReason reason)
 void Dispatcher::Impl::end_init(Environment& environment) {
   Version& version = environment.version;
   --version.starting;
-  if (version.for_start.empty()) {
+  if (version.for_start.empty() || environment.crowded) {
     stop(environment, StopReason::kBroken);
-    return;
+  } else {
+    become_free(environment, Program::kGone);
   }
-  assign(environment, take_oldest(version).value(), Program::kGone);
 }
 
 // An environment is lost before it took an invocation. If one that waits for a start is then without a
@@ -153,13 +167,11 @@ void Dispatcher::Impl::lose_starting(Environment& environment, Loss loss) {
   Version& version = environment.version;
   const EnvironmentId id = environment.id;
   --version.starting;
-  Waiter* loser = version.for_start.size() > version.starting ? &version.for_start.begin()->second : nullptr;
+  Waiter* const loser = version.for_start.size() > version.starting ? &version.for_start.begin()->second : nullptr;
   if (loser != nullptr && (loss == Loss::kGone || ++loser->environments_lost >= 2)) {
     fail(remove(*loser), id, Failure::kEnvironmentFailed);
-    loser = nullptr;
   }
   leave(environment, loss);
-  if (loser != nullptr) start(version);
 }
 
 // An environment is lost with an invocation that was begun.
@@ -172,7 +184,6 @@ void Dispatcher::Impl::lose_serving(Environment& environment, Loss loss) {
   leave(environment, loss);
   if (!unanswered) {
     --version.finishing;
-    after_finishing_lost(version);
   }
 }
 
@@ -207,6 +218,8 @@ void Dispatcher::Impl::clear_timer(Environment& environment) {
 void Dispatcher::Impl::on_deadline(Environment& environment) {
   switch (environment.state) {
     case EnvironmentState::kStarting:
+      environment.crowded = is_crowded(environment);
+      if (environment.crowded) narrow_slots();
       begin_reset(environment, ResetReason::kInitTimedOut);
       break;
     case EnvironmentState::kBusy:

@@ -17,6 +17,8 @@ namespace ogni::dispatch {
 
 struct Version;
 
+enum class SlotKind { kCounted, kUncounted };
+
 struct Environment {
   Environment(EnvironmentId the_id, Version& its_version) : id(the_id), version(its_version) {}
 
@@ -34,6 +36,13 @@ struct Environment {
   boost::intrusive::list_member_hook<> unfrozen_hook;  // idle with a program that is not frozen
   bool frozen = false;
   boost::intrusive::set_member_hook<> timer_hook;
+
+  // starts.cpp: linked while the start of its program holds a slot.
+  boost::intrusive::list_member_hook<> slot_hook;
+  SlotKind slot_kind{};
+  bool slot_narrowed = false;  // was given while fewer were
+  bool crowded = false;        // its init timed out, but because of other starts
+  TimePoint slot_since;
 };
 
 // An invocation that no environment has taken.
@@ -43,7 +52,9 @@ struct Waiter {
   InvocationId invocation;
   Version& version;
   std::uint64_t arrival = 0;  // the key in the map that holds it
-  TimePoint deadline;         // end of its grace; meaningful while in the timers
+  TimePoint since;
+  bool is_in_grace = false;
+  TimePoint deadline;  // end of its grace, or of all its waiting
   int environments_lost = 0;
   boost::intrusive::set_member_hook<> timer_hook;
 };
@@ -57,14 +68,15 @@ struct Version {
   explicit Version(const VersionSpec& the_spec) : spec(the_spec) {}
 
   bool has_waiting() const { return !in_grace.empty() || !for_start.empty(); }
-  bool has_idle() const { return !idle.empty() || !reset.empty(); }
 
   VersionSpec spec;
   bool retired = false;
   std::size_t environments = 0;
   // Environments in init, or being reset because init timed out: each is good for one invocation in
-  // `for_start`.
+  // `for_start`. For what is there beyond them starts are wanted.
   std::size_t starting = 0;
+  std::size_t wanted = 0;
+  std::size_t slots = 0;  // held by starts of this version
   // Environments that have answered, or are being reset after an invocation: each is good for one in
   // `in_grace`.
   std::size_t finishing = 0;
@@ -74,6 +86,7 @@ struct Version {
   EnvironmentList idle;   // program waits in next; most recently used first
   EnvironmentList reset;  // no program; most recently used first
   boost::intrusive::list_member_hook<> starved_hook;
+  boost::intrusive::list_member_hook<> wanting_hook;
 };
 
 template <typename T>
@@ -94,6 +107,12 @@ using UnfrozenList =
                                                                       &Environment::unfrozen_hook>>;
 using StarvedList = boost::intrusive::list<
     Version, boost::intrusive::member_hook<Version, boost::intrusive::list_member_hook<>, &Version::starved_hook>>;
+
+using WantingList = boost::intrusive::list<
+    Version, boost::intrusive::member_hook<Version, boost::intrusive::list_member_hook<>, &Version::wanting_hook>>;
+using SlotList =
+    boost::intrusive::list<Environment, boost::intrusive::member_hook<Environment, boost::intrusive::list_member_hook<>,
+                                                                      &Environment::slot_hook>>;
 
 // `time` + `length` without overflow; TimePoint::max() means never.
 inline TimePoint after(TimePoint time, Duration length) {

@@ -1,11 +1,11 @@
 // Invocations that no environment has taken yet.
 //
 // All of a version's form one queue by arrival, and whichever environment becomes free takes the oldest. Each
-// of them also holds a promise, so that it need not wait in vain: of a start (counted in `serving`), or,
-// within the grace, of an environment that is about to finish an invocation (whose place in `serving` it
-// inherits). The promises are not bound to the environments; where the oldest is served by the other kind
-// than it was promised, another one swaps with it. Hence, after every event: for_start.size() <= starting and
-// in_grace.size() <= finishing.
+// of them also holds a promise, so that it need not wait in vain: of a start that has begun or is wanted (counted in
+// `serving`), or, within the grace, of an environment that is about to finish an invocation (whose place in `serving`
+// it inherits). The promises are not bound to the environments; where the oldest is served by the other kind
+// than it was promised, another one swaps with it. Hence, after every event: for_start.size() <= starting + wanted, and
+// in_grace.size() <= finishing unless the concurrency limit is reached.
 #include <algorithm>
 
 #include "dispatch/dispatcher_impl.h"
@@ -29,45 +29,60 @@ void Dispatcher::Impl::wait_in_grace(Version& version, InvocationId invocation) 
   const std::uint64_t arrival = ++last_arrival;
   Waiter& waiter = version.in_grace.try_emplace(arrival, invocation, version).first->second;
   waiter.arrival = arrival;
+  waiter.since = now;
+  waiter.is_in_grace = true;
   waiter.deadline = after(now, grace(version));
-  grace_timers.insert(grace_timers.end(), waiter);
+  waiter_timers.insert(waiter);
   ++waiting;
   note_starved(version);
 }
 
 void Dispatcher::Impl::wait_for_start(Version& version, InvocationId invocation) {
   const std::uint64_t arrival = ++last_arrival;
-  version.for_start.try_emplace(arrival, invocation, version).first->second.arrival = arrival;
+  Waiter& waiter = version.for_start.try_emplace(arrival, invocation, version).first->second;
+  waiter.arrival = arrival;
+  waiter.since = now;
+  waiter.deadline = after(now, limits.start_wait_max);
+  waiter_timers.insert(waiter_timers.end(), waiter);
   ++waiting;
   ++serving;
+  ++waiting_for_start;
   note_starved(version);
 }
 
 // Both keep the waiter's address.
 void Dispatcher::Impl::grace_to_start(Waiter& waiter) {
   Version& version = waiter.version;
-  grace_timers.erase(grace_timers.iterator_to(waiter));
+  waiter_timers.erase(waiter_timers.iterator_to(waiter));
   version.for_start.insert(version.in_grace.extract(waiter.arrival));
+  waiter.is_in_grace = false;
+  waiter.deadline = after(waiter.since, limits.start_wait_max);
+  waiter_timers.insert(waiter);
   ++serving;
+  ++waiting_for_start;
 }
 
 void Dispatcher::Impl::start_to_grace(Waiter& waiter, TimePoint deadline) {
   Version& version = waiter.version;
+  waiter_timers.erase(waiter_timers.iterator_to(waiter));
   version.in_grace.insert(version.for_start.extract(waiter.arrival));
+  waiter.is_in_grace = true;
   waiter.deadline = deadline;
-  grace_timers.insert(waiter);
+  waiter_timers.insert(waiter);
   --serving;
+  --waiting_for_start;
 }
 
 InvocationId Dispatcher::Impl::remove(Waiter& waiter) {
   Version& version = waiter.version;
   const InvocationId invocation = waiter.invocation;
-  if (waiter.timer_hook.is_linked()) {
-    grace_timers.erase(grace_timers.iterator_to(waiter));
+  waiter_timers.erase(waiter_timers.iterator_to(waiter));
+  if (waiter.is_in_grace) {
     version.in_grace.erase(waiter.arrival);
   } else {
     version.for_start.erase(waiter.arrival);
     --serving;
+    --waiting_for_start;
   }
   --waiting;
   note_starved(version);
@@ -82,11 +97,14 @@ std::optional<InvocationId> Dispatcher::Impl::take_oldest(Version& version) {
   if (for_start != nullptr && (in_grace == nullptr || for_start->arrival < in_grace->arrival)) {
     const InvocationId oldest = remove(*for_start);
     // The start that the oldest left over is for the one whose finishing environment it took.
-    if (in_grace != nullptr && version.in_grace.size() > version.finishing) grace_to_start(*in_grace);
+    const bool has_two_places = serving + 1 < limits.concurrency_max;
+    if (in_grace != nullptr && version.in_grace.size() > version.finishing && has_two_places) grace_to_start(*in_grace);
     return oldest;
   }
   if (in_grace == nullptr) return std::nullopt;
-  if (for_start != nullptr && (version.for_start.size() > version.starting || at_concurrency_limit())) {
+  // One that has already had to wait for a slot keeps its place.
+  const bool lost_its_start = version.for_start.size() > version.starting && version.wanted == 0;
+  if (for_start != nullptr && (lost_its_start || at_concurrency_limit())) {
     start_to_grace(*for_start, in_grace->deadline);
   } else if (at_concurrency_limit()) {
     return std::nullopt;
@@ -94,45 +112,75 @@ std::optional<InvocationId> Dispatcher::Impl::take_oldest(Version& version) {
   return remove(*in_grace);
 }
 
-// The grace is over, or what it waited for is lost: a start instead, if permitted.
+// The grace is over: a start instead, if permitted.
 void Dispatcher::Impl::end_grace(Waiter& waiter) {
-  Version& version = waiter.version;
   if (at_concurrency_limit()) {
     refuse(remove(waiter), Refusal::kConcurrencyLimit);
-  } else if (version.has_idle()) {
-    serve_from_idle(version);
-  } else if (version.for_start.size() < version.starting || start(version)) {
+  } else if (may_want_start(waiter.version)) {
     grace_to_start(waiter);
   } else {
     refuse(remove(waiter), Refusal::kEnvironmentLimit);
   }
 }
 
-void Dispatcher::Impl::after_finishing_lost(Version& version) {
-  if (version.in_grace.size() > version.finishing) end_grace(version.in_grace.rbegin()->second);
+// No environment became free for it, and none was started, in all the time that it may wait.
+void Dispatcher::Impl::end_wait(Waiter& waiter) {
+  if (waiter.is_in_grace) return end_grace(waiter);
+  refuse(remove(waiter), Refusal::kStartLimit);
 }
 
-// The version has an idle environment, a waiting invocation, and a place below the concurrency limit.
-void Dispatcher::Impl::serve_from_idle(Version& version) {
-  Environment& environment = *most_recently_used(version);
-  const Program program = environment.state == EnvironmentState::kIdle ? Program::kWaits : Program::kGone;
-  const InvocationId oldest = take_oldest(version).value();
-  unpark(environment);
-  assign(environment, oldest, program);
+Waiter* Dispatcher::Impl::find_waiter(Version& version, InvocationId invocation) {
+  for (auto* const waiters : {&version.in_grace, &version.for_start}) {
+    for (auto& [arrival, waiter] : *waiters) {
+      if (waiter.invocation == invocation) return &waiter;
+    }
+  }
+  return nullptr;
+}
+
+// The version is starved, and there is a place below the concurrency limit.
+void Dispatcher::Impl::serve_starved(Version& version) {
+  if (!version.idle.empty()) {
+    Environment& environment = version.idle.front();
+    const InvocationId oldest = take_oldest(version).value();
+    unpark(environment);
+    deliver(environment, oldest);
+  } else if (!version.reset.empty() && has_slot(version)) {
+    Environment& environment = version.reset.front();
+    const InvocationId oldest = take_oldest(version).value();
+    unpark(environment);
+    restart(environment, oldest, SlotKind::kCounted);
+  } else {
+    end_grace(version.in_grace.begin()->second);
+  }
+  note_wanted(version);
 }
 
 void Dispatcher::Impl::note_starved(Version& version) {
-  const bool is = version.has_waiting() && version.has_idle();
+  const bool is_owed = version.in_grace.size() > version.finishing ||
+                       (!version.reset.empty() && version.for_start.size() < version.starting + version.reset.size());
+  const bool is = !version.in_grace.empty() && (!version.idle.empty() || is_owed);
   const bool was = version.starved_hook.is_linked();
   if (is && !was) starved.push_back(version);
   if (!is && was) starved.erase(starved.iterator_to(version));
 }
 
-// Gives places below the concurrency limit that have become free to those who wait for nothing else.
+// Gives places below the concurrency limit that have become free to those who wait for nothing else, and slots to the
+// starts that are wanted.
 void Dispatcher::Impl::settle() {
-  while (!starved.empty() && !at_concurrency_limit()) {
-    serve_from_idle(starved.front());
+  for (;;) {
+    if (!starved.empty() && !at_concurrency_limit()) {
+      serve_starved(starved.front());
+    } else if (!grant_start(SlotKind::kCounted)) {
+      break;
+    }
   }
+  widen_slots();
+}
+
+void Dispatcher::Impl::settle(Version& changed) {
+  note_wanted(changed);
+  settle();
 }
 
 }  // namespace ogni::dispatch

@@ -408,6 +408,8 @@ int serve(const Settings& settings) {
   options.limits.environments_max =
       std::max<std::size_t>(1, std::min<std::size_t>(environments_by_descriptors, 10'000));
   options.limits.memory_mb_max = host_memory_mb() * settings.memory_overcommit;
+  options.limits.starts_max = settings.starts_max;
+  options.limits.start_wait_max = settings.start_wait;
   options.limits.reuse_grace_max = settings.reuse_grace;
   options.limits.idle_max = settings.idle_max;
   options.limits.freeze_after = settings.freeze_after;

@@ -28,6 +28,8 @@ struct Settings {
   std::string user;
 
   std::size_t concurrency_max = 1000;
+  std::size_t starts_max = 0;                   // programs being started at once; 0 = two for each processor
+  std::chrono::seconds start_wait{300};         // of an invocation, until an environment takes it
   std::chrono::milliseconds reuse_grace{50};    // 0 = the letter of AWS: never wait
   std::chrono::seconds idle_max{600};           // an environment that waits longer is shut down
   std::chrono::milliseconds freeze_after{100};  // of idling: then nothing of an environment runs; 0 = at once

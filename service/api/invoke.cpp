@@ -76,6 +76,10 @@ ApiResult<void> check_refusal(const InvokeAnswer& answer) {
       return refuse(ApiError{.type = ErrorType::kTooManyRequests,
                              .message = "Rate Exceeded.",
                              .reason = "ConcurrentInvocationLimitExceeded"});
+    case InvokeRefusal::kStartLimit:
+      return refuse(ApiError{.type = ErrorType::kTooManyRequests,
+                             .message = "Rate Exceeded. No execution environment was ready in time.",
+                             .reason = "ConcurrentInvocationLimitExceeded"});
     case InvokeRefusal::kServiceFailed:
       return refuse(ErrorType::kService, "The service could not run the function.");
     case InvokeRefusal::kNoRuntime:
@@ -134,6 +138,7 @@ asio::awaitable<Api::Answer> Api::invoke(http::Request& request, std::string& re
                      .invoked_arn = target->arn(settings_.home),
                      .client_context = std::move(wish->client_context),
                      .trace_header = std::move(trace),
+                     .caller_is_gone = [&request] { return request.peer_is_gone(); },
                      .wants_log_tail = wish->log_tail};
   InvokeAnswer answer = co_await parts_.invoker.invoke(std::move(call));
   if (auto refused = check_refusal(answer); !refused) co_return refuse(std::move(refused.error()));

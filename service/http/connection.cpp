@@ -1,5 +1,7 @@
 #include "service/http/connection.h"
 
+#include <poll.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -38,6 +40,7 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Shared> sha
       admission_(admission),
       parser_(shared_->limits.head_bytes_max),
       since_(shared_->sweeps) {
+  request_.watch_peer([this] { return peer_is_gone(); });
   place_ = shared_->connections.insert(shared_->connections.end(), this);
 }
 
@@ -94,6 +97,12 @@ void Connection::sweep() {
       allowed + shared_->limits.sweep_every) {
     close();
   }
+}
+
+bool Connection::peer_is_gone() {
+  if (!socket_.is_open()) return true;
+  pollfd peer{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+  return ::poll(&peer, 1, 0) > 0 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void Connection::stop_when_idle() {

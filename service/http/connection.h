@@ -59,6 +59,7 @@ class Connection final : private BodyWriter {
   enum class Phase { kIdle, kHead, kBody, kHandling, kWriting, kFollowing, kDraining };
   enum class After { kKeepAlive, kClose, kDrain };
 
+  bool peer_is_gone();
   void enter(Phase phase);
   void note_progress(std::size_t bytes);
   boost::asio::awaitable<void> serve();

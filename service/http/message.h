@@ -19,6 +19,8 @@ std::string_view to_string(Method method);
 // answered.
 class Request {
  public:
+  // Whether the client has left, or at least will send nothing more. Asks the kernel.
+  bool peer_is_gone() const { return peer_is_gone_ && peer_is_gone_(); }
   Method method() const { return method_; }
   // Before and after the '?', as sent.
   std::string_view path() const;
@@ -36,7 +38,8 @@ class Request {
   std::string body;
 
   // For the parser, the router and tests.
-  void clear();
+  void clear();  // but for what watches the peer
+  void watch_peer(std::function<bool()> is_gone) { peer_is_gone_ = std::move(is_gone); }
   void set_head(Method method, std::string_view target);
   void add_header(std::string_view name, std::string_view value);
   void add_label(std::string_view name, std::string value) { labels_.push_back({name, std::move(value)}); }
@@ -62,6 +65,7 @@ class Request {
   Span target_;
   std::vector<Header> headers_;
   std::vector<Label> labels_;
+  std::function<bool()> peer_is_gone_;
 };
 
 // Takes the bytes of a body that is made while it is sent.

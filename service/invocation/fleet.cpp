@@ -28,9 +28,18 @@ namespace {
 constexpr std::size_t kToldMax = 10'000;  // functions whose refusal is remembered, and told
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 constexpr auto kSampleEvery = 50ms;
+constexpr auto kWatchEvery = 50ms;
+constexpr std::uint64_t kWatchesPerCallers = 10;  // who has given up is looked for once in so many
 constexpr std::size_t kSamplesPerTick = 64;
 constexpr std::size_t kPacedPerTick = 256;
 constexpr unsigned kGenerationBits = 24;
+
+dispatch::Limits complete(dispatch::Limits limits, const Processors& processors) {
+  if (limits.starts_max > 0) return limits;
+  limits.starts_max = 2 * processors.count();
+  limits.starts_reserve = processors.count();
+  return limits;
+}
 
 dispatch::TimePoint now() { return std::chrono::steady_clock::now(); }
 
@@ -75,9 +84,10 @@ Fleet::Fleet(asio::io_context& context, sandbox::Launcher launcher, catalogue::C
       roots_(roots),
       logs_(logs),
       options_(std::move(options)),
-      dispatcher_(options_.limits),
+      dispatcher_(complete(options_.limits, processors_)),
       timer_(context),
-      sampler_(context) {}
+      sampler_(context),
+      watch_(context) {}
 
 Fleet::~Fleet() {
   for (auto& [id, living] : environments_) living.environment->stop();
@@ -288,6 +298,7 @@ void Fleet::pump() {
     }
   }
   arm_timer();
+  arm_watch();
   if (drained_ && dispatcher_.counts().environments == 0 && invocations_.empty()) {
     auto done = std::exchange(drained_, nullptr);
     done();
@@ -443,7 +454,9 @@ Result<void> Fleet::use_host_paths(EnvironmentId id, Living& living, sandbox::En
 void Fleet::perform(const dispatch::RestartProgram& command) {
   if (const auto environment = find(command.environment)) {
     const auto it = invocations_.find(key(command.invocation));
-    if (it != invocations_.end()) environment->restart(it->second);
+    if (it == invocations_.end()) return;
+    it->second->begun = true;
+    environment->restart(it->second);
   }
 }
 
@@ -451,6 +464,7 @@ void Fleet::perform(const dispatch::Deliver& command) {
   if (const auto environment = find(command.environment)) {
     const auto it = invocations_.find(key(command.invocation));
     if (it == invocations_.end()) return;
+    it->second->begun = true;
     environment->deliver(it->second, command.deadline);
     arm_sampler();
   }
@@ -465,6 +479,9 @@ void Fleet::perform(const dispatch::Refuse& command) {
     case dispatch::Refusal::kConcurrencyLimit:
     case dispatch::Refusal::kEnvironmentLimit:
       invocation->answer.refusal = InvokeRefusal::kConcurrencyLimit;
+      break;
+    case dispatch::Refusal::kStartLimit:
+      invocation->answer.refusal = InvokeRefusal::kStartLimit;
       break;
     case dispatch::Refusal::kDraining:
       invocation->answer.refusal = InvokeRefusal::kServiceUnavailable;
@@ -578,6 +595,45 @@ void Fleet::arm_sampler() {
     }
     if (serving > 0) arm_sampler();
   });
+}
+
+void Fleet::arm_watch() {
+  if (watching_ || dispatcher_.counts().waiting == 0) return;
+  watching_ = true;
+  watch_.expires_after(kWatchEvery);
+  watch_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    watching_ = false;
+    watch_waiting();
+    pump();
+  });
+}
+
+void Fleet::watch_waiting() {
+  const dispatch::Counts counts = dispatcher_.counts();
+  if (counts.wanted > 0 || counts.starts > 1) {
+    const std::size_t idle = processors_.idle(now());
+    if (idle > 0) dispatcher_.processors_idle(idle, now());
+  }
+  if (++watches_ % kWatchesPerCallers == 0) cancel_abandoned();
+}
+
+// An invocation whose caller is gone gives up its place. One that has begun runs to its end.
+void Fleet::cancel_abandoned() {
+  std::vector<std::shared_ptr<Invocation>> abandoned;
+  for (const auto& [id, invocation] : invocations_) {
+    if (!invocation->begun && invocation->request.caller_is_gone && invocation->request.caller_is_gone()) {
+      abandoned.push_back(invocation);
+    }
+  }
+  for (const auto& invocation : abandoned) {
+    const VersionId version = version_id(*invocation->request.function);
+    if (!dispatcher_.cancel(invocation->id, version, now())) continue;
+    invocations_.erase(key(invocation->id));
+    invocation->answer.refusal = InvokeRefusal::kServiceUnavailable;
+    release_version(version);
+    invocation->let_go();
+  }
 }
 
 }  // namespace ogni::service

@@ -22,6 +22,7 @@
 #include "sandbox/launcher.h"
 #include "service/invocation/execution_environment.h"
 #include "service/invocation/invoker.h"
+#include "service/invocation/processors.h"
 #include "service/roots.h"
 #include "service/settings.h"
 
@@ -31,6 +32,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
  public:
   struct Options {
     sandbox::Strength strength = sandbox::Strength::kNamespace;
+    // starts_max 0 = two for each processor, and one for each held in reserve.
     dispatch::Limits limits;
     Settings::Network network = Settings::Network::kLoopback;
     bool processor_quota = false;  // else processor time is shared out by weight alone
@@ -109,6 +111,9 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   EnvironmentPointer find(dispatch::EnvironmentId id) const;
   void arm_timer();
   void arm_sampler();
+  void arm_watch();
+  void watch_waiting();
+  void cancel_abandoned();
   boost::asio::awaitable<void> watch_launcher();
 
   boost::asio::io_context& context_;
@@ -118,6 +123,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   Roots& roots_;
   LogStore& logs_;
   Options options_;
+  Processors processors_;
   dispatch::Dispatcher dispatcher_;
   std::unordered_map<std::uint64_t, Living> environments_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Invocation>> invocations_;
@@ -137,6 +143,9 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   std::optional<dispatch::TimePoint> armed_;
   boost::asio::steady_timer sampler_;
   bool sampling_ = false;
+  boost::asio::steady_timer watch_;  // of invocations that wait
+  bool watching_ = false;
+  std::uint64_t watches_ = 0;
   std::uint64_t ticks_ = 0;
   std::function<void()> launcher_lost_;
   std::function<void()> drained_;

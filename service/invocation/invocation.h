@@ -16,6 +16,7 @@ struct Invocation {
   dispatch::InvocationId id;
   InvokeRequest request;
   InvokeAnswer answer;
+  bool begun = false;     // an environment has it
   bool answered = false;  // `answer` is what the caller will get, or has got
   bool released = false;  // the caller has been resumed
   OneShot<bool> release;  // resumes the caller
