@@ -298,7 +298,7 @@ TEST_F(HttpTest, RefusesAServerThatIsNeverReady) {
   };
   variables_["OGNI_HTTP_READY_MS"] = "300";
   const Case cases[] = {
-      {"#!/bin/sh\nexec sleep 1000\n", "the server was not ready at 127.0.0.1:"},
+      {"#!/bin/sh\nexec sleep 1000\n", "nothing listens on 127.0.0.1:"},
       {"#!/bin/sh\n", "has ended; a server must stay in the foreground"},
       {"not a program", "Exec format error"},
   };
@@ -314,6 +314,18 @@ TEST_F(HttpTest, RefusesAServerThatIsNeverReady) {
   write_program("server", "#!/bin/sh\nexit 9\n");
   start("x");
   EXPECT_EQ(WEXITSTATUS(end()), 9) << "the platform reports how it ended";
+}
+
+TEST_F(HttpTest, SaysThatNothingListensBeforeTheInvocationInWhichItIsStartedTimesOut) {
+  variables_["OGNI_START_LIMIT_MS"] = "600";
+  write_program("server", "#!/bin/sh\nexec sleep 1000\n");
+  start("x");
+  int status = 0;
+  const std::string body = init_error(status).body;
+  EXPECT_NE(body.find("Runtime.ServerNotReady"), std::string::npos) << body;
+  EXPECT_NE(body.find("nothing listens on 127.0.0.1:" + variables_["OGNI_HTTP_PORT"] + " after 0.3 s"),
+            std::string::npos)
+      << body;
 }
 
 TEST_F(HttpTest, IsSetUpByAFileBesideTheFunction) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
@@ -29,6 +30,12 @@ std::string default_port() {
   return port == nullptr || *port == '\0' ? "8080" : port;
 }
 
+// Set by the service where the program is started inside an invocation.
+std::chrono::milliseconds start_limit() {
+  const char* const text = std::getenv("OGNI_START_LIMIT_MS");
+  return std::chrono::milliseconds(text == nullptr ? 0 : std::clamp<long>(std::atol(text), 0, kReadyMsMax));
+}
+
 // As the variable is called.
 std::string variable_name(std::string_view table, std::string_view key) {
   std::string name = "OGNI_" + std::string(table) + "_" + std::string(key);
@@ -51,6 +58,7 @@ ServerSettings common(const Settings& settings, const std::string& table, std::s
     problem = variable_name(table, "ready_ms") + " is no number of milliseconds up to 900000";
   }
   server.ready_max = std::chrono::milliseconds(ready_ms);
+  server.start_limit = start_limit();
   const std::string line = settings.text(table + ".command");
   if (std::string wrong; !line.empty() && !settings.find_command(line, server.command, wrong)) {
     problem = variable_name(table, "command") + ": " + wrong;

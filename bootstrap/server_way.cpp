@@ -1,6 +1,7 @@
 #include "bootstrap/server_way.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,6 +17,8 @@ using Shape = HttpEvent::Shape;
 
 // How often a server that is not ready is asked again.
 constexpr std::chrono::milliseconds kProbeInterval{5};
+// What is left of a function's time to say that the server is not ready, before the platform says "timed out".
+constexpr std::chrono::milliseconds kTimeToTell{500};
 constexpr std::size_t kMessageBytesMax = 1024;
 
 bool is_answer(Outcome outcome) { return outcome <= Outcome::kDone; }
@@ -25,6 +28,25 @@ std::string_view content_type(const HttpReply& reply) {
     if (runtime::equals_ignoring_case(field.name, "content-type")) return field.value;
   }
   return "application/octet-stream";
+}
+
+// How long a server may take that is started in the time of an invocation, of which `left` is left.
+std::chrono::milliseconds ready_within(std::chrono::milliseconds left) {
+  return std::max(left - std::min(kTimeToTell, left / 2), std::chrono::milliseconds(1));
+}
+
+// Until a deadline in Unix time; 0: none was told.
+std::chrono::milliseconds time_left(std::int64_t deadline_ms) {
+  if (deadline_ms == 0) return std::chrono::minutes(15);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::milliseconds(deadline_ms) - std::chrono::duration_cast<std::chrono::milliseconds>(now);
+}
+
+// "2.5 s"
+std::string in_seconds(std::chrono::milliseconds time) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g s", static_cast<double>(time.count()) / 1000);
+  return text.data();
 }
 
 }  // namespace
@@ -37,13 +59,19 @@ ErrorReport status_report(const HttpReply& reply) {
 }
 
 std::optional<StartFailure> ServerWay::start() {
+  const bool is_within_invocation = settings_.start_limit > Limit(0);
+  return start_within(is_within_invocation ? ready_within(settings_.start_limit) : settings_.ready_max);
+}
+
+std::optional<StartFailure> ServerWay::start_within(Limit limit) {
+  limit = std::min(limit, settings_.ready_max);
   exchange_->close();
   if (!settings_.command.empty() && !start_server()) {
     return StartFailure{plain_report("Runtime.InvalidEntrypoint",
                                      "cannot start " + settings_.command.front() + ": " + std::strerror(errno)),
                         {}};
   }
-  return await_ready();
+  return await_ready(limit);
 }
 
 bool ServerWay::start_server() {
@@ -52,8 +80,8 @@ bool ServerWay::start_server() {
   return server_.start(settings_.command, settings_.environment, settings_.directory, listener_.get());
 }
 
-std::optional<StartFailure> ServerWay::await_ready() {
-  const auto until = Exchange::Clock::now() + settings_.ready_max;
+std::optional<StartFailure> ServerWay::await_ready(Limit limit) {
+  const auto until = Exchange::Clock::now() + limit;
   while (!is_ready(until)) {
     const auto next = std::min(until, Exchange::Clock::now() + kProbeInterval);
     if (server_.wait(-1, 0, next) == ServerProcess::Event::kEnded) {
@@ -67,8 +95,10 @@ std::optional<StartFailure> ServerWay::await_ready() {
       return StartFailure{report, status};
     }
     if (Exchange::Clock::now() < until) continue;
-    std::string message = "the server was not ready at " + settings_.address.text + settings_.ready_path + " within " +
-                          std::to_string(settings_.ready_max.count()) + " ms";
+    std::string message = settings_.ready_path.empty()
+                              ? "nothing listens on " + settings_.address.text
+                              : "the server is not ready at " + settings_.address.text + settings_.ready_path;
+    message += " after " + in_seconds(limit);
     if (!exchange_->problem().empty()) message += ": " + exchange_->problem();
     server_.end();
     return StartFailure{plain_report("Runtime.ServerNotReady", std::move(message)), {}};
@@ -100,7 +130,7 @@ Client::Answer ServerWay::serve(Client& client) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!settings_.command.empty() && !server_.is_running()) {
       std::fprintf(stderr, "ogni: the server has ended and is started again\n");
-      if (const auto failed = start()) {
+      if (const auto failed = start_within(ready_within(time_left(client.invocation().deadline_ms)))) {
         const ErrorReport report = failed->wait_status
                                        ? exit_report(describe_end(*failed->wait_status), client.invocation().request_id)
                                        : failed->report;

@@ -26,6 +26,8 @@ struct ServerSettings {
   bool passes_listener = false;  // the server gets a listening socket of the address as its stdin
   std::string ready_path;        // empty: that it takes connections is enough
   std::chrono::milliseconds ready_max{9000};
+  // The program is started inside an invocation, which then fails as a time-out; 0: outside, as usual.
+  std::chrono::milliseconds start_limit{0};
   std::string events_path = "/events";
   bool streams = false;
   std::optional<StaticFiles> files;  // answered without the server
@@ -45,8 +47,10 @@ class ServerWay final : public Way {
 
  private:
   runtime::Client::Answer send_file(runtime::Client& client, HttpEvent::Shape shape, const HttpReply& reply) const;
+  using Limit = std::chrono::milliseconds;
+  std::optional<StartFailure> start_within(Limit limit);
   bool start_server();
-  std::optional<StartFailure> await_ready();
+  std::optional<StartFailure> await_ready(Limit limit);
   bool is_ready(Exchange::Clock::time_point until);
   runtime::Client::Answer buffered(runtime::Client& client, HttpEvent::Shape shape, Exchange::Outcome outcome);
   runtime::Client::Answer stream(runtime::Client& client, HttpEvent::Shape shape, Exchange::Outcome outcome);

@@ -135,6 +135,10 @@ void ExecutionEnvironment::start_program(InitPhaseName phase) {
   posted_init_error_type_.clear();
   if (phase == InitPhaseName::kInit) log_.init_start(setup_.function->settings.runtime, setup_.runtime_version_arn);
   auto program = make_program(*setup_.function, setup_.paths, setup_.home, log_.stream());
+  if (phase == InitPhaseName::kInvoke) {  // our bootstrap then fails in words before the time-out
+    const std::chrono::milliseconds limit = std::chrono::seconds(setup_.function->settings.timeout_seconds);
+    program.variables.push_back(fmt::format("OGNI_START_LIMIT_MS={}", limit.count()));
+  }
   if (!sandbox_->has_memory_cgroup()) program.memory_bytes = memory_limit_bytes();
   program_running_ = true;
   if (auto started = sandbox_->start(program); !started) {

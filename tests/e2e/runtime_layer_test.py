@@ -69,6 +69,15 @@ class RuntimeLayer(ServiceTest):
         answer = self.service.invoke("web", event).json
         self.assertEqual((answer["statusCode"], answer["body"]), (200, "ok"))
 
+    def test_web_server_that_does_not_listen_is_told_before_the_function_times_out(self):
+        # A port that nobody else has, either: a process environment shares those of the host.
+        self.deploy("deaf", {"x": "x"}, "x", OGNI_HTTP_COMMAND="/bin/sleep 1000", OGNI_HTTP_PORT="7")
+        self.client.update_function_configuration(FunctionName="deaf", Timeout=3)
+        self.service.wait_active("deaf")
+        answer = self.service.invoke("deaf")
+        self.assertEqual(answer.json["errorType"], "Runtime.ServerNotReady")
+        self.assertIn("nothing listens on 127.0.0.1:7 after 2.5 s", answer.json["errorMessage"])
+
     @unittest.skipUnless(shutil.which("php-fpm8.2", path="/usr/sbin"), "php-fpm is not installed")
     def test_function_is_a_php_page(self):
         self.deploy("page", {"index.php": "<?php echo 'Hello, ', $_GET['name'];"}, "index.php")
