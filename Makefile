@@ -12,7 +12,7 @@ SECONDS_EACH ?= 60
 export BUILD_TYPE JOBS BUILD
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test layer serve languages bench lint sanitize coverage fuzz soak vm docs install clean
+.PHONY: help setup build demo test recorded layer serve languages bench lint sanitize coverage fuzz soak vm docs install clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: build ## starts the service, deploys three functions, compares their respo
 
 test: ## installs what is missing, builds, runs every test
 	@scripts/test
+
+recorded: build ## holds the service against answers recorded from AWS (OGNI_RECORDED names their folder)
+	@scripts/recorded --bin $(BUILD)/bin
 
 layer: build ## makes build/ogni-runtime-layer.zip: functions in any language, in Ogni and on AWS
 	@scripts/layer $(BUILD)/bin/bootstrap $(BUILD)/ogni-runtime-layer.zip

@@ -31,5 +31,20 @@ TEST(Base64, RefusesWhatIsNotBase64) {
   }
 }
 
+TEST(Base64, RefusesEachOtherByteAtEachPlace) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    const bool is_digit = std::string_view("+/0123456789").find(c) != std::string_view::npos;
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (is_digit || is_letter || c == '\r' || c == '\n') continue;
+    for (std::size_t at = 0; at < 8; ++at) {
+      std::string text = "aGVsbG8h";
+      text[at] = c;
+      if (c == '=' && at == 7) continue;  // padding
+      EXPECT_FALSE(from_base64(text)) << byte << " at " << at;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ogni

@@ -326,10 +326,14 @@ Result<Function> Catalogue::replace_tags(const std::string& name, const std::map
   if (!transaction) return failure(std::move(transaction).error());
   auto function = find_changeable(database, name, "");
   if (!function || function->tags == tags) return function;
-  auto update = database.prepare("UPDATE functions SET tags = ?, generation = generation + 1 WHERE instance = ?");
+  auto update = database.prepare(
+      "UPDATE functions SET tags = ?, generation = generation + 1, revision_id = ? WHERE instance = ?");
   if (!update) return failure(std::move(update).error());
   const auto instance = static_cast<std::int64_t>(function->instance);
-  if (auto done = update->bind(*tags_json).bind(instance).run(); !done) return failure(std::move(done).error());
+  const std::string revision_id = make_uuid();
+  if (auto done = update->bind(*tags_json).bind(revision_id).bind(instance).run(); !done) {
+    return failure(std::move(done).error());
+  }
   function = find_by_instance(database, instance);
   if (!function) return function;
   if (auto done = transaction->commit(); !done) return failure(std::move(done).error());

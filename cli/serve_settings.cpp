@@ -211,7 +211,7 @@ constexpr auto kRows = std::to_array<SettingRow>({
      "Size of each function's /dev/shm, which counts as its memory (default 0: none, as on AWS)",
      set_number<&Settings::shared_memory_mb, 0, 10'240>},
     {"account", kText, "ID", "Account in ARNs (default 000000000000)", set_account},
-    {"region", kText, "REGION", "Region in ARNs (default us-east-1)", set_region},
+    {"region", kText, "REGION", "Region in ARNs, which clients sign for (default us-east-1)", set_region},
     {"log-level", kText, "LEVEL", "trace, debug, info, warn, error or off (default info)", set_log_level},
 });
 

@@ -459,7 +459,8 @@ int serve(const Settings& settings) {
 
   http::Server server(
       context.get_executor(),
-      {.router = &router, .guard = http::Guard(settings.allowed_hosts), .render_failure = Api::failure_renderer()},
+      {.router = &router, .guard = http::Guard(settings.allowed_hosts), .render_failure = Api::failure_renderer(),
+       .filter = api.request_filter()},
       {.connections_max = settings.connections_max});
   if (auto serving = server.serve(std::move(ground->listener)); !serving) {
     std::fprintf(stderr, "ogni serve: %s\n", serving.error().message().c_str());

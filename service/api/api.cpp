@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "protocol/limits.h"
 #include "service/api/operations.h"
+#include "service/api/signature.h"
 
 namespace ogni::service {
 
@@ -15,6 +16,10 @@ Api::Api(Parts parts, ApiSettings settings) : parts_(std::move(parts)), settings
 
 http::FailureRenderer Api::failure_renderer() {
   return [](const http::Failure& failure) { return to_response(failure); };
+}
+
+http::RequestFilter Api::request_filter() const {
+  return [home = settings_.home](const http::Request& request) { return refuse_other_service(request, home); };
 }
 
 void Api::add(http::Router& router, Method method, std::string_view path, std::string_view query, std::string_view name,
@@ -61,6 +66,16 @@ void Api::add_routes(http::Router& router) {
       kSmall, &Api::update_function_configuration);
   add(router, Method::kPut, "/2015-03-31/functions/{FunctionName}/code", "", "UpdateFunctionCode", kWithZip,
       &Api::update_function_code);
+
+  // The paths that the first clients of this API have (boto 2).
+  add(router, Method::kGet, "/2015-03-31/functions/{FunctionName}/versions/HEAD", "", "GetFunction", 0,
+      &Api::get_function);
+  add(router, Method::kGet, "/2015-03-31/functions/{FunctionName}/versions/HEAD/configuration", "",
+      "GetFunctionConfiguration", 0, &Api::get_function_configuration);
+  add(router, Method::kPut, "/2015-03-31/functions/{FunctionName}/versions/HEAD/configuration", "",
+      "UpdateFunctionConfiguration", kSmall, &Api::update_function_configuration);
+  add(router, Method::kPut, "/2015-03-31/functions/{FunctionName}/versions/HEAD/code", "", "UpdateFunctionCode",
+      kWithZip, &Api::update_function_code);
 
   add(router, Method::kPost, "/2018-10-31/layers/{LayerName}/versions", "", "PublishLayerVersion", kWithZip,
       &Api::publish_layer_version);

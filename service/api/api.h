@@ -44,6 +44,7 @@ class Api {
   void add_routes(http::Router& router);
   // For http::Site.
   static http::FailureRenderer failure_renderer();
+  http::RequestFilter request_filter() const;
 
  private:
   using Answer = ApiResult<http::Response>;
@@ -86,7 +87,8 @@ class Api {
   // --- what operations share (shared.cpp) ---
   // The body, checked against a shape; large ones are parsed on the pool. Takes the request's body.
   boost::asio::awaitable<ApiResult<boost::json::object>> read_body(http::Request& request, const Shape& shape);
-  ApiResult<FunctionTarget> target_of(const http::Request& request) const;
+  ApiResult<FunctionTarget> target_of(const http::Request& request,
+                                      protocol::NameForm form = protocol::NameForm::kNamespaced) const;
   // The function that a request names, $LATEST being the only version there is.
   boost::asio::awaitable<ApiResult<Functions::Known>> find_function(FunctionTarget target);
   // Deletes a function, whose environments end before. Errors: those of Functions::remove.

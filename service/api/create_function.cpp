@@ -14,7 +14,8 @@ namespace json = boost::json;
 namespace limits = protocol::limits;
 
 ApiResult<FunctionTarget> name_of_new(const protocol::Home& home, const json::object& request) {
-  ApiResult<FunctionTarget> target = resolve_function(home, string_member(request, "FunctionName"), {});
+  ApiResult<FunctionTarget> target =
+      resolve_function(home, string_member(request, "FunctionName"), {}, protocol::NameForm::kPlain);
   if (!target) return target;
   if (target->name.size() > limits::kFunctionNameCharsMax) {
     // AWS words it as a constraint but types it otherwise.
@@ -67,6 +68,7 @@ asio::awaitable<Api::Answer> Api::create_function(http::Request& request) {
   const auto target = name_of_new(settings_.home, *body);
   if (!target) co_return refuse(target.error());
   if (auto checked = check_request(*body, settings_); !checked) co_return refuse(std::move(checked.error()));
+  if (auto checked = check_logging(*body, {}); !checked) co_return refuse(std::move(checked.error()));
   if (string_member(*body, "Runtime").empty() || string_member(*body, "Handler").empty()) {
     co_return refuse(ErrorType::kInvalidParameterValue,
                      "Runtime and Handler are mandatory parameters for functions created with deployment packages.");

@@ -28,6 +28,7 @@ constexpr std::array kRows{
     Row{ErrorType::kInvalidParameterValue, "InvalidParameterValueException", 400, Body::kTypeAndLower},
     Row{ErrorType::kInvalidRequestContent, "InvalidRequestContentException", 400, Body::kTypeAndLower},
     Row{ErrorType::kInvalidRuntime, "InvalidRuntimeException", 502, Body::kTypeAndUpper},
+    Row{ErrorType::kInvalidSignature, "InvalidSignatureException", 403, Body::kLowerOnly},
     Row{ErrorType::kNotImplemented, "NotImplementedException", 501, Body::kTypeAndLower},
     Row{ErrorType::kPreconditionFailed, "PreconditionFailedException", 412, Body::kTypeAndLower},
     Row{ErrorType::kRequestEntityTooLarge, "RequestEntityTooLargeException", 413, Body::kLowerOnly},
@@ -62,6 +63,12 @@ ApiError ApiError::constraint(std::string_view value, std::string_view member, s
   return {.type = ErrorType::kValidation, .message = std::move(message)};
 }
 
+ApiError ApiError::missing(std::string_view member) {
+  return {.type = ErrorType::kValidation,
+          .message = "1 validation error detected: Value null at '" + std::string(member) +
+                     "' failed to satisfy constraint: Member must not be null"};
+}
+
 ApiError internal_error(const Error& error, std::string_view doing) {
   if (error.code() == ErrorCode::kUnavailable) {  // too much waits for the disk
     spdlog::warn("{}: {}", doing, error.message());
@@ -84,7 +91,8 @@ http::Response to_response(const ApiError& error, std::string_view request_id) {
   if (row.body == Body::kTypeAndLower || row.body == Body::kTypeAndUpper) {
     body["Type"] = row.status < 500 ? "User" : "Server";
   }
-  body[row.body == Body::kTypeAndUpper || row.body == Body::kUpperOnly ? "Message" : "message"] = to_utf8(error.message);
+  body[row.body == Body::kTypeAndUpper || row.body == Body::kUpperOnly ? "Message" : "message"] =
+      to_utf8(error.message);
   http::Response response(row.status, "application/json", boost::json::serialize(body));
   response.add_header("x-amzn-RequestId", request_id);
   response.add_header("x-amzn-ErrorType", row.name);

@@ -16,6 +16,7 @@ enum class ErrorType {
   kInvalidParameterValue,
   kInvalidRequestContent,
   kInvalidRuntime,
+  kInvalidSignature,
   kNotImplemented,
   kPreconditionFailed,
   kRequestEntityTooLarge,
@@ -39,6 +40,8 @@ struct ApiError {
 
   // A constraint of the API model, in AWS's words: "1 validation error detected: Value …".
   static ApiError constraint(std::string_view value, std::string_view member, std::string_view constraint);
+  // A required member of a request that is not there, in the same words.
+  static ApiError missing(std::string_view member);
 };
 
 template <typename T>

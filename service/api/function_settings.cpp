@@ -76,6 +76,14 @@ ApiResult<void> check_environment(const json::object& request) {
   return {};
 }
 
+// What is kept of the members that change nothing about how a function runs.
+json::object inert_members(const catalogue::FunctionSettings& settings) {
+  boost::system::error_code error;
+  json::value stored = json::parse(settings.inert_json, error);
+  json::object* members = error ? nullptr : stored.if_object();
+  return members == nullptr ? json::object() : std::move(*members);
+}
+
 void keep_vpc(const json::object& request, json::object& inert) {
   const json::object* vpc = object_member(request, "VpcConfig");
   if (vpc == nullptr) return;
@@ -85,10 +93,8 @@ void keep_vpc(const json::object& request, json::object& inert) {
   };
   json::array subnets = list("SubnetIds");
   json::array groups = list("SecurityGroupIds");
-  if (subnets.empty() && groups.empty()) {
-    inert.erase("VpcConfig");
-    return;
-  }
+  // A function that never was in a VPC says nothing of one; one that was taken out of it keeps the empty lists.
+  if (subnets.empty() && groups.empty() && !inert.contains("VpcConfig")) return;
   inert["VpcConfig"] = {{"SubnetIds", std::move(subnets)},
                         {"SecurityGroupIds", std::move(groups)},
                         {"VpcId", ""},
@@ -114,10 +120,7 @@ void keep_logging(const json::object& request, json::object& inert) {
 }
 
 void keep_inert(const json::object& request, catalogue::FunctionSettings& settings) {
-  boost::system::error_code error;
-  json::value stored = json::parse(settings.inert_json, error);
-  json::object* before = error ? nullptr : stored.if_object();
-  json::object inert = before == nullptr ? json::object() : std::move(*before);
+  json::object inert = inert_members(settings);
   keep_vpc(request, inert);
   keep_logging(request, inert);
   if (const json::object* dead = object_member(request, "DeadLetterConfig")) {
@@ -214,6 +217,22 @@ ApiResult<void> check_request(const json::object& request, const ApiSettings& se
     return refuse(ErrorType::kInvalidParameterValue, "Number of tags exceeds resource tag limit.");
   }
   return check_environment(request);
+}
+
+ApiResult<void> check_logging(const json::object& request, const catalogue::FunctionSettings& current) {
+  const json::object* given = object_member(request, "LoggingConfig");
+  if (given == nullptr) return {};
+  if (find_member(*given, "ApplicationLogLevel") == nullptr && find_member(*given, "SystemLogLevel") == nullptr)
+    return {};
+  const json::object inert = inert_members(current);
+  const json::object* kept = object_member(inert, "LoggingConfig");
+  std::string_view format = string_member(*given, "LogFormat");
+  if (format.empty() && kept != nullptr) format = string_member(*kept, "LogFormat");
+  if (format == "JSON") return {};
+  return refuse(ErrorType::kInvalidParameterValue,
+                "LogLevel is not supported when LogFormat is set to \"Text\". "
+                "Remove LogLevel from your request or change "
+                "the LogFormat to \"JSON\" and try again.");
 }
 
 void merge_tags(const json::object& request, std::map<std::string, std::string>& tags) {

@@ -19,6 +19,11 @@ namespace ogni::service {
 [[nodiscard]] ApiResult<void> check_request(const boost::json::object& request, const ApiSettings& settings,
                                             const std::map<std::string, std::string>& tags = {});
 
+// Levels of logs go with JSON only; a request that names no format keeps that of the function as it is. Errors:
+// kInvalidParameterValue.
+[[nodiscard]] ApiResult<void> check_logging(const boost::json::object& request,
+                                            const catalogue::FunctionSettings& current);
+
 // Adds the tags that a validated request brings to `tags`.
 void merge_tags(const boost::json::object& request, std::map<std::string, std::string>& tags);
 
@@ -33,7 +38,7 @@ void apply_settings(const boost::json::object& request, catalogue::FunctionSetti
 [[nodiscard]] ApiResult<std::vector<catalogue::LayerReference>> find_layers(const boost::json::object& request,
                                                                             const protocol::Home& home,
                                                                             catalogue::Catalogue& catalogue);
-// Errors: kInvalidParameterValue when code and layers together unpack to more than 250 MB.
+// Errors: kInvalidParameterValue when code and layers together unpack to 250 MB or more.
 [[nodiscard]] ApiResult<void> check_unzipped_size(const catalogue::CodeReference& code,
                                                   const std::vector<catalogue::LayerReference>& layers);
 

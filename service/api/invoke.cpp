@@ -114,7 +114,9 @@ asio::awaitable<Api::Answer> Api::invoke(http::Request& request, std::string& re
   if (known != nullptr && (target->qualifier.empty() || target->qualifier == "$LATEST")) {
     function = known->invocable;
   } else {
-    const auto found = co_await find_function(*target);
+    FunctionTarget wanted = *target;
+    if (wanted.qualifier.empty()) wanted.qualifier = protocol::kLatest;  // as AWS names it when it is not there
+    const auto found = co_await find_function(std::move(wanted));
     if (!found) co_return refuse(found.error());
     function = found->invocable;
   }

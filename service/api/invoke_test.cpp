@@ -116,8 +116,9 @@ TEST_F(InvokeTest, RefusesWhatItCannotDo) {
             "constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]");
   EXPECT_EQ(refusal(call("POST", "/2015-03-31/functions/f/invocations?Qualifier=live", "1")),
             "404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:f:live");
-  EXPECT_EQ(refusal(call("POST", "/2015-03-31/functions/g/invocations", "1")),
-            "404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:g");
+  EXPECT_EQ(
+      refusal(call("POST", "/2015-03-31/functions/g/invocations", "1")),
+      "404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:g:$LATEST");
   EXPECT_EQ(call("POST", "/2015-03-31/functions/g/invocations", "1", "X-Amz-Invocation-Type: DryRun\r\n").status, 404);
 }
 

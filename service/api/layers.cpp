@@ -45,7 +45,7 @@ struct ListRequest {
 ApiResult<ListRequest> list_request(const http::Request& request) {
   ListRequest list;
   if (auto runtime = request.query_value("CompatibleRuntime")) {
-    if (auto checked = validate_text(*runtime, shapes::kRuntime, "compatibleRuntime"); !checked) {
+    if (auto checked = validate_text(*runtime, shapes::kLayerRuntime, "compatibleRuntime"); !checked) {
       return refuse(std::move(checked.error()));
     }
     list.filter.runtime = std::move(*runtime);
@@ -103,7 +103,11 @@ asio::awaitable<Api::Answer> Api::publish_layer_version(http::Request& request) 
         return catalogue.publish_layer_version(std::move(draft));
       });
   if (!published) co_return refuse(internal_error(published.error(), "publish a layer version"));
-  const json::object out = layer_version_json(settings_.home, *published, code_link(request, published->code));
+  json::object out = layer_version_json(settings_.home, *published, code_link(request, published->code));
+  for (const std::string_view name :
+       {"CompatibleRuntimes", "CompatibleArchitectures"}) {  // also those without an entry
+    if (const json::array* given = list_member(*body, name)) out[to_json_view(name)] = *given;
+  }
   co_return http::Response(201, "application/json", json::serialize(out));
 }
 

@@ -66,6 +66,11 @@ std::string list_values(std::span<const std::string_view> values) {
   return text + "]";
 }
 
+std::string enum_constraint(const Shape& shape) {
+  return "Member must satisfy enum value set: " +
+         list_values(shape.named_values.empty() ? shape.values : shape.named_values);
+}
+
 // AWS's patterns are Java's, where the second '-' of [0-9-_] is itself; for Boost it has to be escaped.
 std::string portable(std::string_view pattern) {
   constexpr std::string_view kRange = "0-9-";
@@ -109,7 +114,7 @@ std::vector<std::string> broken_by(std::string_view text, const Shape& shape, Pa
     broken.push_back(std::string("Member must satisfy regular expression pattern: ") + shape.pattern);
   }
   if (!shape.values.empty() && std::find(shape.values.begin(), shape.values.end(), text) == shape.values.end()) {
-    broken.push_back("Member must satisfy enum value set: " + list_values(shape.values));
+    broken.push_back(enum_constraint(shape));
   }
   return broken;
 }
@@ -128,7 +133,8 @@ std::string all_constraints(const Shape& shape) {
     add("Member must have length greater than or equal to " + std::to_string(shape.min));
   }
   if (shape.pattern != nullptr) add(std::string("Member must satisfy regular expression pattern: ") + shape.pattern);
-  if (!shape.values.empty()) add("Member must satisfy enum value set: " + list_values(shape.values));
+  if (!shape.values.empty()) add(enum_constraint(shape));
+  if (shape.nulls == Shape::Nulls::kNamed) add("Member must not be null");
   return text;
 }
 
@@ -203,28 +209,29 @@ class Validator {
   void string(const json::value& value, const Shape& shape, const std::string& path) {
     const auto* text = value.if_string();
     if (text == nullptr) return wrong_type(value, "a String");
-    for (const std::string& broken : broken_by({text->data(), text->size()}, shape, patterns_))
-      violate(value, path, broken);
+    for (const std::string& broken : broken_by({text->data(), text->size()}, shape, patterns_)) {
+      violate(value, shape, path, broken);
+    }
   }
 
   void integer(const json::value& value, const Shape& shape, const std::string& path) {
     const std::optional<std::int64_t> number = whole_number(value);
     if (!number) return wrong_type(value, "an Integer");
     if (*number > shape.max) {
-      violate(value, path, "Member must have value less than or equal to " + std::to_string(shape.max));
+      violate(value, shape, path, "Member must have value less than or equal to " + std::to_string(shape.max));
     }
     if (*number < shape.min) {
-      violate(value, path, "Member must have value greater than or equal to " + std::to_string(shape.min));
+      violate(value, shape, path, "Member must have value greater than or equal to " + std::to_string(shape.min));
     }
   }
 
   void count(const json::value& value, std::size_t entries, const Shape& shape, const std::string& path) {
     const auto size = static_cast<std::int64_t>(entries);
     if (size > shape.max) {
-      violate(value, path, "Member must have length less than or equal to " + std::to_string(shape.max));
+      violate(value, shape, path, "Member must have length less than or equal to " + std::to_string(shape.max));
     }
     if (size < shape.min) {
-      violate(value, path, "Member must have length greater than or equal to " + std::to_string(shape.min));
+      violate(value, shape, path, "Member must have length greater than or equal to " + std::to_string(shape.min));
     }
   }
 
@@ -239,11 +246,18 @@ class Validator {
         this->value(entry, *shape.element, path + "." + std::to_string(i + 1) + ".member");
       } else if (const auto* text = entry.if_string()) {
         good = good && broken_by({text->data(), text->size()}, *shape.element, patterns_).empty();
+      } else if (entry.is_null() && shape.element->nulls == Shape::Nulls::kNamed) {
+        good = false;
       } else {
         wrong_type(entry, "a String");
       }
     }
-    if (!good) violate(value, path, "Member must satisfy constraint: [" + all_constraints(*shape.element) + "]");
+    // A list of runtimes is checked by AWS as a whole, outside of its model.
+    const bool whole = !shape.element->named_values.empty();
+    if (!good && whole) violate(value, shape, path, enum_constraint(*shape.element));
+    if (!good && !whole) {
+      violate(value, shape, path, "Member must satisfy constraint: [" + all_constraints(*shape.element) + "]");
+    }
   }
 
   void map(const json::value& value, const Shape& shape, const std::string& path) {
@@ -258,14 +272,19 @@ class Validator {
       if (text == nullptr) return wrong_type(entry.value(), "a String");
       values = values && broken_by({text->data(), text->size()}, *shape.element, patterns_).empty();
     }
-    if (!keys) violate(value, path, "Map keys must satisfy constraint: [" + all_constraints(*shape.key) + "]");
-    if (!values) violate(value, path, "Map value must satisfy constraint: [" + all_constraints(*shape.element) + "]");
+    if (!keys) violate(value, shape, path, "Map keys must satisfy constraint: [" + all_constraints(*shape.key) + "]");
+    if (!values)
+      violate(value, shape, path, "Map value must satisfy constraint: [" + all_constraints(*shape.element) + "]");
   }
 
-  void violate(const json::value& value, const std::string& path, const std::string& constraint) {
-    std::string printed;
-    print(value, printed);
-    violations_.push_back("Value '" + printed + "' at '" + path + "' failed to satisfy constraint: " + constraint);
+  void violate(const json::value& value, const Shape& shape, const std::string& path, const std::string& constraint) {
+    std::string shown;
+    if (shape.secrecy == Shape::Secrecy::kNone) {
+      shown = "'";
+      print(value, shown);
+      shown += "' ";
+    }
+    violations_.push_back("Value " + shown + "at '" + path + "' failed to satisfy constraint: " + constraint);
   }
 
   void wrong_type(const json::value& value, std::string_view wanted) {
@@ -333,8 +352,15 @@ ApiResult<void> validate(const json::object& object, const Shape& structure) {
 }
 
 ApiResult<void> validate_text(std::string_view text, const Shape& shape, std::string_view member) {
+  const TextCheck check{.text = text, .shape = shape, .member = member};
+  return validate_texts({&check, 1});
+}
+
+ApiResult<void> validate_texts(std::span<const TextCheck> checks) {
   Validator validator;
-  validator.value(json::value(json::string_view(text.data(), text.size())), shape, std::string(member));
+  for (const TextCheck& check : checks) {
+    validator.value(json::value(to_json_view(check.text)), check.shape, std::string(check.member));
+  }
   return validator.result();
 }
 

@@ -36,6 +36,12 @@ struct Shape {
   std::span<const Member> members;           // of a structure
   const Shape* element = nullptr;            // of a list; of a map's values
   const Shape* key = nullptr;                // of a map
+  // AWS names "must not be null" among the constraints of a list's elements only where they were declared so.
+  enum class Nulls { kUnnamed, kNamed } nulls = Nulls::kUnnamed;
+  // The value is not repeated in messages.
+  enum class Secrecy { kNone, kSensitive } secrecy = Secrecy::kNone;
+  // The values that messages name, where they are not `values`: AWS lists fewer than it takes.
+  std::span<const std::string_view> named_values = {};
 };
 
 // The body of a request. An empty body is an empty object. Errors: kInvalidRequestContent for what is not JSON or nests
@@ -51,6 +57,13 @@ void keep_known_members(boost::json::object& object, const Shape& structure);
 // One string that did not come as JSON (a label, a query parameter, a header). `member` is spelled as in messages:
 // "functionName".
 [[nodiscard]] ApiResult<void> validate_text(std::string_view text, const Shape& shape, std::string_view member);
+// Several of them, in one message.
+struct TextCheck {
+  std::string_view text;
+  const Shape& shape;
+  std::string_view member;
+};
+[[nodiscard]] ApiResult<void> validate_texts(std::span<const TextCheck> checks);
 // A number of a query parameter.
 [[nodiscard]] ApiResult<std::int64_t> validate_number(std::string_view text, const Shape& shape,
                                                       std::string_view member);

@@ -15,20 +15,18 @@ ApiError not_reachable(const protocol::Home& home, std::string_view region) {
 }  // namespace
 
 ApiResult<FunctionTarget> resolve_function(const protocol::Home& home, std::string_view written,
-                                           const std::optional<std::string>& qualifier) {
-  const auto parsed = protocol::parse_function_name(written);
-  if (!parsed || written.size() > static_cast<std::size_t>(shapes::kFunctionName.max)) {
-    // The hand-written parser is what decides; the shape finds AWS's words.
-    if (auto checked = validate_text(written, shapes::kFunctionName, "functionName"); !checked) {
-      return refuse(std::move(checked.error()));
-    }
-    return refuse(ApiError::constraint(
-        written, "functionName", std::string("satisfy regular expression pattern: ") + shapes::kFunctionName.pattern));
-  }
-  if (qualifier && !protocol::is_qualifier(*qualifier)) {
-    if (auto checked = validate_text(*qualifier, shapes::kQualifier, "qualifier"); !checked) {
-      return refuse(std::move(checked.error()));
-    }
+                                           const std::optional<std::string>& qualifier, protocol::NameForm form) {
+  const Shape& shape = form == protocol::NameForm::kPlain ? shapes::kFunctionName : shapes::kNamespacedFunctionName;
+  const auto parsed = protocol::split_function_name(written, form);
+  const bool is_good = parsed && written.size() <= static_cast<std::size_t>(shape.max);
+  if (!is_good || (qualifier && !protocol::is_qualifier_parameter(*qualifier))) {
+    // The hand-written parser is what decides; the shapes find AWS's words.
+    std::vector<TextCheck> checks;
+    if (qualifier) checks.push_back({*qualifier, shapes::kQualifier, "qualifier"});
+    checks.push_back({written, shape, "functionName"});
+    if (auto checked = validate_texts(checks); !checked) return refuse(std::move(checked.error()));
+    return refuse(ApiError::constraint(written, "functionName",
+                                       std::string("satisfy regular expression pattern: ") + shape.pattern));
   }
   if (parsed->region && *parsed->region != home.region) return refuse(not_reachable(home, *parsed->region));
   if (parsed->account && *parsed->account != home.account) return refuse(ErrorType::kAccessDenied, "");

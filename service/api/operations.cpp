@@ -89,6 +89,11 @@ constexpr OperationNotBuilt kOperations[] = {
     {Method::kPut, "/2015-03-31/event-source-mappings/{UUID}", "", "UpdateEventSourceMapping"},
     {Method::kPost, "/2019-09-25/functions/{FunctionName}/event-invoke-config", "", "UpdateFunctionEventInvokeConfig"},
     {Method::kPut, "/2021-10-31/functions/{FunctionName}/url", "", "UpdateFunctionUrlConfig"},
+    // As the first clients of this API have them (boto 2).
+    {Method::kPost, "/2015-03-31/functions/{FunctionName}/versions/HEAD/policy", "", "AddPermission"},
+    {Method::kGet, "/2015-03-31/functions/{FunctionName}/versions/HEAD/policy", "", "GetPolicy"},
+    {Method::kDelete, "/2015-03-31/functions/{FunctionName}/versions/HEAD/policy/{StatementId}", "",
+     "RemovePermission"},
 };
 
 }  // namespace

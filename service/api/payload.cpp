@@ -2,6 +2,8 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 
+#include "service/api/payload_error.h"
+
 namespace ogni::service {
 namespace {
 
@@ -49,9 +51,12 @@ ApiResult<void> check_payload(std::string_view payload) {
   const std::size_t parsed = parser.write_some(false, payload.data(), payload.size(), error);
   if (!error && parsed < payload.size()) error = json::error::extra_data;
   if (!error) return {};
+  std::string words = payload_error(payload);
+  if (words.empty()) words = error.message() + " at byte " + std::to_string(parsed);
   return refuse(ErrorType::kInvalidRequestContent,
-                "Could not parse request body into json: Could not parse payload into json: " + error.message() +
-                    " at byte " + std::to_string(parsed));
+                "Could not parse request body into json: Could not parse "
+                "payload into json: " +
+                    words);
 }
 
 }  // namespace ogni::service

@@ -40,9 +40,9 @@ std::vector<std::string> installed_pythons() {
 ApiResult<void> check_runtime(std::string_view runtime, const ApiSettings& settings, const RootPointer& root) {
   if (!is_in(runtime, kRuntimes)) {
     std::string message = "Value " + printable(runtime) +
-                          " at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [";
-    for (const std::string_view known : kRuntimes) {
-      if (is_in(known, kRetired)) continue;
+                          " at 'runtime' failed to satisfy constraint: Member "
+                          "must satisfy enum value set: [";
+    for (const std::string_view known : kNamedRuntimes) {
       if (message.back() != '[') message += ", ";
       message += known;
     }

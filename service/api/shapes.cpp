@@ -31,15 +31,19 @@ constexpr Member kTracingMembers[] = {{"Mode", &kTracingMode}};
 constexpr Shape kTracing{.kind = Kind::kStructure, .members = kTracingMembers};
 constexpr std::string_view kArchitectureNames[] = {"x86_64", "arm64"};
 constexpr Shape kOneArchitecture{.values = kArchitectureNames};
-constexpr Shape kArchitectures{.kind = Kind::kList, .min = 1, .max = 1, .element = &kOneArchitecture};
+constexpr Shape kListedArchitecture{.values = kArchitectureNames, .nulls = Shape::Nulls::kNamed};
+constexpr Shape kArchitectures{.kind = Kind::kList, .min = 1, .max = 1, .element = &kListedArchitecture};
 
 constexpr Shape kVariableName{.pattern = "[a-zA-Z]([a-zA-Z0-9_])+"};
-constexpr Shape kVariables{.kind = Kind::kMap, .element = &kText, .key = &kVariableName};
+constexpr Shape kVariables{
+    .kind = Kind::kMap, .element = &kText, .key = &kVariableName, .secrecy = Shape::Secrecy::kSensitive};
 constexpr Member kEnvironmentMembers[] = {{"Variables", &kVariables}};
 constexpr Shape kEnvironment{.kind = Kind::kStructure, .members = kEnvironmentMembers};
 
-constexpr Shape kSubnets{.kind = Kind::kList, .min = 0, .max = 16, .element = &kText};
-constexpr Shape kSecurityGroups{.kind = Kind::kList, .min = 0, .max = 5, .element = &kText};
+constexpr Shape kSubnet{.min = 0, .max = 1024, .pattern = "subnet-[0-9a-z]*"};
+constexpr Shape kSubnets{.kind = Kind::kList, .min = 0, .max = 16, .element = &kSubnet};
+constexpr Shape kSecurityGroup{.min = 0, .max = 1024, .pattern = "sg-[0-9a-zA-Z]*"};
+constexpr Shape kSecurityGroups{.kind = Kind::kList, .min = 0, .max = 5, .element = &kSecurityGroup};
 constexpr Member kVpcMembers[] = {
     {"SubnetIds", &kSubnets}, {"SecurityGroupIds", &kSecurityGroups}, {"Ipv6AllowedForDualStack", &kFlag}};
 constexpr Shape kVpc{.kind = Kind::kStructure, .members = kVpcMembers};
@@ -47,7 +51,11 @@ constexpr Member kDeadLetterMembers[] = {{"TargetArn", &kArnOrNothing}};
 constexpr Shape kDeadLetter{.kind = Kind::kStructure, .members = kDeadLetterMembers};
 
 constexpr Shape kLayerArn{
-    .min = 1, .max = 140, .pattern = R"(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)"};
+    .min = 1,
+    .max = 2048,
+    .pattern =
+        R"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))",
+    .nulls = Shape::Nulls::kNamed};
 constexpr Shape kLayers{.kind = Kind::kList, .element = &kLayerArn};
 
 constexpr Shape kFileSystemArn{
@@ -103,6 +111,8 @@ constexpr Shape kTags{.kind = Kind::kMap, .element = &kTagText, .key = &kTagText
 constexpr const char* kFunctionNamePattern =
     R"((arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?)";
 constexpr Shape kName{.min = 1, .max = 140, .pattern = kFunctionNamePattern};
+constexpr const char* kNamespacedNamePattern =
+    R"((arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?)";
 
 // What is not built: check_request() refuses a request that has one of these members.
 constexpr std::string_view kPublishTargets[] = {"LATEST_PUBLISHED"};
@@ -178,10 +188,10 @@ constexpr Member kUpdateCodeMembers[] = {
     {"SourceKMSKeyArn", &kArnOrNothing},
 };
 
-constexpr Shape kRuntimeName{.values = kRuntimes};
+constexpr Shape kRuntimeName{.values = kRuntimes, .named_values = kNamedRuntimes};
 constexpr Shape kCompatibleRuntimes{
     .kind = Kind::kList, .min = 0, .max = limits::kCompatibleRuntimesMax, .element = &kRuntimeName};
-constexpr Shape kCompatibleArchitectures{.kind = Kind::kList, .min = 0, .max = 2, .element = &kOneArchitecture};
+constexpr Shape kCompatibleArchitectures{.kind = Kind::kList, .min = 0, .max = 2, .element = &kListedArchitecture};
 constexpr Shape kLicense = text_up_to(limits::kLicenseInfoCharsMax);
 constexpr Member kPublishLayerMembers[] = {
     {"Description", &kDescription},
@@ -204,13 +214,14 @@ const Shape kUpdateFunctionConfiguration{.kind = Kind::kStructure, .members = kU
 const Shape kUpdateFunctionCode{.kind = Kind::kStructure, .members = kUpdateCodeMembers};
 const Shape kPublishLayerVersion{.kind = Kind::kStructure, .members = kPublishLayerMembers};
 const Shape kFunctionName = kName;
+const Shape kNamespacedFunctionName{.min = 1, .max = 256, .pattern = kNamespacedNamePattern};
 const Shape kQualifier{.min = 1, .max = 128, .pattern = R"(\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+)"};
 const Shape kLayerName{
     .min = 1,
     .max = 140,
     .pattern = R"((arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+)"};
 const Shape kLayerVersionArn = kLayerArn;
-const Shape kRuntime = kRuntimeName;
+const Shape kLayerRuntime{.values = kLayerRuntimes};
 const Shape kArchitecture = kOneArchitecture;
 const Shape kPageSize{.kind = Kind::kInteger, .min = 1, .max = 50};
 const Shape kFunctionsPageSize{.kind = Kind::kInteger, .min = 1, .max = 10'000};
@@ -221,7 +232,7 @@ const Shape kTaggableResource{
     .min = 1,
     .max = 256,
     .pattern =
-        R"(arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}))"};
+        R"(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+))"};
 const Shape kLogType{.values = kLogTypes};
 
 }  // namespace ogni::service::shapes

@@ -12,11 +12,12 @@ extern const Shape kPublishLayerVersion;
 extern const Shape kTagResource;
 
 // Labels, query parameters and headers.
-extern const Shape kFunctionName;
+extern const Shape kFunctionName;            // of a function that is made or changed
+extern const Shape kNamespacedFunctionName;  // of every other operation
 extern const Shape kQualifier;
 extern const Shape kLayerName;
 extern const Shape kLayerVersionArn;
-extern const Shape kRuntime;
+extern const Shape kLayerRuntime;
 extern const Shape kArchitecture;
 extern const Shape kPageSize;           // 1–50
 extern const Shape kFunctionsPageSize;  // 1–10,000

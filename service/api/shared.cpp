@@ -40,7 +40,11 @@ ApiResult<catalogue::CodeReference> unpack(catalogue::CodeStore& store, std::str
   const Result<std::string> zip = from_base64(base64);
   if (!zip || zip->empty()) return refuse(std::move(bad_zip));
   if (zip->size() > limits::kZippedBytesMax) return refuse(std::move(too_large));
+  ApiError too_large_unzipped{
+      .type = ErrorType::kInvalidParameterValue,
+      .message = "Unzipped size must be smaller than " + std::to_string(limits::kUnzippedBytesMax) + " bytes"};
   Result<catalogue::CodeReference> stored = store.add(*zip);
+  if (stored && stored->unzipped_bytes >= limits::kUnzippedBytesMax) return refuse(std::move(too_large_unzipped));
   if (stored) return std::move(*stored);
   switch (stored.error().code()) {
     case ErrorCode::kInvalidArgument:
@@ -49,8 +53,7 @@ ApiResult<catalogue::CodeReference> unpack(catalogue::CodeStore& store, std::str
     case ErrorCode::kNotFound:
       return refuse(ErrorType::kInvalidParameterValue, "Uploaded file must be a non-empty zip");
     case ErrorCode::kTooLarge:
-      return refuse(ErrorType::kInvalidParameterValue,
-                    "Unzipped size must be smaller than " + std::to_string(limits::kUnzippedBytesMax) + " bytes");
+      return refuse(std::move(too_large_unzipped));
     case ErrorCode::kLimit:
       spdlog::error("store code: {}", stored.error().message());
       return refuse(ErrorType::kService, "The disk of this service is full.");
@@ -72,8 +75,8 @@ asio::awaitable<ApiResult<json::object>> Api::read_body(http::Request& request, 
   co_return std::move(*parsed);
 }
 
-ApiResult<FunctionTarget> Api::target_of(const http::Request& request) const {
-  return resolve_function(settings_.home, request.label("FunctionName"), request.query_value("Qualifier"));
+ApiResult<FunctionTarget> Api::target_of(const http::Request& request, protocol::NameForm form) const {
+  return resolve_function(settings_.home, request.label("FunctionName"), request.query_value("Qualifier"), form);
 }
 
 asio::awaitable<ApiResult<Functions::Known>> Api::find_function(FunctionTarget target) {

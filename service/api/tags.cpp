@@ -14,17 +14,35 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
-// A function's ARN without qualifier: other resources that AWS lets carry tags do not exist here.
+// AWS lets resources of other kinds carry tags. None of them exists here.
+std::optional<ApiError> other_resource(std::string_view arn) {
+  const std::string text(arn);
+  const auto is = [arn](std::string_view kind) { return arn.find(kind) != std::string_view::npos; };
+  const auto missing = [](std::string message) {
+    return ApiError{.type = ErrorType::kResourceNotFound, .message = std::move(message)};
+  };
+  if (is(":event-source-mapping:")) return missing("Event source mapping not found: " + text);
+  if (is(":capacity-provider:")) return missing("Capacity provider not found: " + text);
+  if (is(":layer:")) return missing("The resource you requested does not exist.");
+  if (!is(":code-signing-config:")) return {};
+  return ApiError{
+      .type = ErrorType::kCodeSigningConfigNotFound,
+      .message =
+          "The code signing configuration cannot be found. Check that the provided configuration is not deleted: " +
+          text + "."};
+}
+
+// A function's ARN without qualifier.
 ApiResult<FunctionTarget> tagged_function(const protocol::Home& home, const http::Request& request) {
   const std::string_view resource = request.label("Resource");
   if (auto checked = validate_text(resource, shapes::kTaggableResource, "resource"); !checked) {
     return refuse(std::move(checked.error()));
   }
+  if (auto other = other_resource(resource)) return refuse(std::move(*other));
   ApiResult<FunctionTarget> target = resolve_function(home, resource, {});
   if (target && !target->qualifier.empty()) {
     return refuse(ErrorType::kInvalidParameterValue,
-                  "Tags on function aliases and versions are not supported. Please specify either a function ARN or an "
-                  "event source mapping ARN.");
+                  "Tags on function aliases and versions are not supported. Please specify a function ARN.");
   }
   return target;
 }
@@ -58,6 +76,9 @@ asio::awaitable<Api::Answer> Api::tag_resource(http::Request& request) {
   if (!target) co_return refuse(target.error());
   auto body = co_await read_body(request, shapes::kTagResource);
   if (!body) co_return refuse(std::move(body.error()));
+  if (const json::object* tags = object_member(*body, "Tags"); tags == nullptr || tags->empty()) {
+    co_return refuse(ErrorType::kInvalidParameterValue, "An error occurred and the request cannot be processed.");
+  }
   Tags given;
   merge_tags(*body, given);
   if (settings_.roots != nullptr && given.contains(std::string(kRootTag))) {
@@ -74,7 +95,7 @@ asio::awaitable<Api::Answer> Api::untag_resource(http::Request& request) {
   const auto target = tagged_function(settings_.home, request);
   if (!target) co_return refuse(target.error());
   std::vector<std::string> keys = query_values(request.query(), "tagKeys");
-  if (keys.empty()) co_return refuse(ErrorType::kInvalidParameterValue, "Tag keys cannot be empty.");
+  if (keys.empty()) co_return refuse(ApiError::missing("tagKeys"));
   co_return co_await change_tags(*target, [keys = std::move(keys)](Tags& tags) {
     for (const std::string& key : keys) tags.erase(key);
   });

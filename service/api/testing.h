@@ -79,9 +79,11 @@ class ApiTest : public ::testing::Test {
     Fd listener = http::listen_tcp("127.0.0.1", 0).value();
     port_ = http::port_of(listener.get()).value();
     loop_.run([&] {
-      server_ = std::make_unique<http::Server>(
-          loop_.loop().get_executor(),
-          http::Site{.router = &router_, .guard = http::Guard(), .render_failure = Api::failure_renderer()});
+      server_ = std::make_unique<http::Server>(loop_.loop().get_executor(),
+                                               http::Site{.router = &router_,
+                                                          .guard = http::Guard(),
+                                                          .render_failure = Api::failure_renderer(),
+                                                          .filter = api_->request_filter()});
       server_->serve(std::move(listener)).value();
     });
     client_ = std::make_unique<Client>(port_);

@@ -36,7 +36,7 @@ http::Response configuration(const protocol::Home& home, const catalogue::Functi
 }  // namespace
 
 asio::awaitable<Api::Answer> Api::update_function_code(http::Request& request) {
-  const auto target = target_of(request);
+  const auto target = target_of(request, protocol::NameForm::kPlain);
   if (!target) co_return refuse(target.error());
   auto body = co_await read_body(request, shapes::kUpdateFunctionCode);
   if (!body) co_return refuse(std::move(body.error()));
@@ -84,7 +84,7 @@ asio::awaitable<Api::Answer> Api::update_function_code(http::Request& request) {
 }
 
 asio::awaitable<Api::Answer> Api::update_function_configuration(http::Request& request) {
-  const auto target = target_of(request);
+  const auto target = target_of(request, protocol::NameForm::kPlain);
   if (!target) co_return refuse(target.error());
   auto body = co_await read_body(request, shapes::kUpdateFunctionConfiguration);
   if (!body) co_return refuse(std::move(body.error()));
@@ -101,6 +101,7 @@ asio::awaitable<Api::Answer> Api::update_function_configuration(http::Request& r
     Result<catalogue::Function> current = catalogue.function(name);
     if (!current) return current;
     catalogue::FunctionSettings settings = std::move(current->settings);
+    if (auto checked = check_logging(changes, settings); !checked) return stop(refusal, std::move(checked.error()));
     apply_settings(changes, settings);
     if (find_member(changes, "Layers") != nullptr) {
       auto layers = find_layers(changes, home, catalogue);
@@ -144,7 +145,16 @@ asio::awaitable<Api::Answer> Api::delete_function(http::Request& request) {
     co_return refuse(ErrorType::kInvalidParameterValue,
                      "$LATEST version cannot be deleted without deleting the function.");
   }
-  if (!target->qualifier.empty()) co_return refuse(function_not_found(settings_.home, *target));
+  if (protocol::is_alias(target->qualifier)) {
+    co_return refuse(ErrorType::kInvalidParameterValue, "Deletion of aliases is not currently supported.");
+  }
+  if (!target->qualifier.empty()) {
+    // No function has versions yet. AWS answers the deletion of a version that is not there as a success.
+    const auto known = co_await find_function({.name = target->name, .qualifier = {}});
+    if (!known) co_return refuse(known.error());
+    if (protocol::is_digits(target->qualifier)) co_return http::Response(204);
+    co_return refuse(function_not_found(settings_.home, *target));
+  }
   Result<catalogue::Function> removed = co_await parts_.functions.remove(target->name);
   if (!removed && removed.error().code() == ErrorCode::kLimit) removed = co_await remove_making_room(target->name);
   if (!removed) co_return refuse(commit_error(removed.error(), *target, "delete a function"));

@@ -207,6 +207,12 @@ asio::awaitable<Connection::After> Connection::serve_request(RequestParser::Head
   if (const auto reason = shared_->site.guard.refusal(request_)) {
     co_return co_await fail({.kind = Failure::Kind::kForbidden, .reason = *reason}, refused);
   }
+  if (shared_->site.filter) {
+    if (std::optional<Response> answer = shared_->site.filter(request_)) {
+      if (refused == After::kDrain) keep_alive_ = false;
+      co_return co_await send(std::move(*answer)) ? refused : After::kClose;
+    }
+  }
   const Router::Match match = shared_->site.router->find(request_);
   switch (match.outcome) {
     case Router::Outcome::kFound:

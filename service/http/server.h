@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -49,11 +50,14 @@ struct Failure {
   std::uint64_t body_bytes = 0;
 };
 using FailureRenderer = std::function<Response(const Failure&)>;
+// Looks at a request before its path is: an answer, or nothing for a request that may go on.
+using RequestFilter = std::function<std::optional<Response>(const Request&)>;
 
 struct Site {
   const Router* router = nullptr;
   Guard guard;
   FailureRenderer render_failure;
+  RequestFilter filter = nullptr;  // may be empty
 };
 
 // A listening socket on an address such as "127.0.0.1" or "::1"; port 0 lets the kernel choose. Errors:

@@ -222,9 +222,12 @@ class Refusals(DaemonTest):
 
     def test_account_and_region_are_settings(self):
         service = self.start("--account", "123456789012", "--region", "eu-west-3")
-        created = service.client.create_function(FunctionName="home", Runtime="provided.al2023", Handler="h",
-                                                 Role="arn:aws:iam::123456789012:role/any",
-                                                 Code={"ZipFile": functions.hello_cpp()})
+        arguments = dict(FunctionName="home", Runtime="provided.al2023", Handler="h",
+                         Role="arn:aws:iam::123456789012:role/any", Code={"ZipFile": functions.hello_cpp()})
+        with self.assertRaises(ClientError) as caught:  # signed for us-east-1
+            service.client.create_function(**arguments)
+        self.assertEqual(caught.exception.response["Error"]["Code"], "InvalidSignatureException")
+        created = service.make_client("eu-west-3").create_function(**arguments)
         self.assertEqual(created["FunctionArn"], "arn:aws:lambda:eu-west-3:123456789012:function:home")
         self.assertEqual(service.stop(), 0)
 

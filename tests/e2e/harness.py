@@ -216,9 +216,9 @@ class Service:
         if self.own_data:
             shutil.rmtree(self.own_data, ignore_errors=True)
 
-    def make_client(self, **config):
+    def make_client(self, region=REGION, **config):
         settings = dict(retries={"max_attempts": 0}, connect_timeout=10 * PATIENCE, read_timeout=120 * PATIENCE, max_pool_connections=64)
-        return boto3.client("lambda", endpoint_url=self.url, region_name=REGION,
+        return boto3.client("lambda", endpoint_url=self.url, region_name=region,
                             config=botocore.config.Config(**{**settings, **config}))
 
     def aws(self, *words, check=True):
