@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bootstrap/exec_way.h"
+#include "bootstrap/exec_wrapper.h"
 #include "bootstrap/server_choice.h"
 #include "bootstrap/worker_command.h"
 #include "bootstrap/worker_way.h"
@@ -25,9 +26,11 @@ bool read_children(const Settings& settings, Children::Policy& policy) {
   return text.empty() || text == "kill" || text == "keep";
 }
 
-Choice worker(WorkerCommand command, const Settings& settings, std::string reason) {
+Choice worker(WorkerCommand command, const Settings& settings, std::string reason, const std::string& wrapper = {}) {
   reason += "; its worker is " + command.arguments.front();
-  WorkerSettings worker{.command = std::move(command), .environment = settings.function_environment()};
+  WorkerSettings worker{
+      .command = std::move(command), .environment = settings.function_environment(), .wrapper = wrapper};
+  if (!wrapper.empty() && settings.opt() != "/opt") worker.environment.push_back("OGNI_OPT=" + settings.opt());
   std::int64_t prefork = 0;
   if (!settings.number("prefork", kPreforkMax, prefork)) return none("OGNI_PREFORK is no number from 0 to 64");
   worker.prefork = static_cast<std::size_t>(prefork);
@@ -51,7 +54,8 @@ Choice named_interpreter(const std::string& interpreter, const Settings& setting
   const Language* language = language_of_interpreter(interpreter);
   const std::string reason = "OGNI_INTERPRETER names " + interpreter;
   if (language == nullptr) return none(reason + ", for which there is no worker");
-  return worker(worker_command(*language, interpreter, settings), settings, reason);
+  const std::string wrapper = exec_wrapper();
+  return worker(worker_command(*language, interpreter, settings, wrapper), settings, reason, wrapper);
 }
 
 Choice named_language(const std::string& name, const Settings& settings) {

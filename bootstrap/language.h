@@ -26,6 +26,9 @@ struct Language {
   // {requests} and {replies}, each a word, by paths of the private pipes. Where these are named, the embedded worker opens
   // them by itself, close-on-exec: it inherits neither, and nothing needs hiding from programs that the handler starts.
   Words arguments;
+  // The same where a wrapper (exec_wrapper.h) gets the command line, if that differs: wrappers put words of their own before
+  // the last one, which must be the script.
+  Words wrapped_arguments = {};
   // A file of this name in /opt/ogni/workers/ is used instead of the embedded one.
   const char* file_name;
   std::string_view script;

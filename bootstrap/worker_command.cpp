@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bootstrap/descriptor.h"
+#include "bootstrap/exec_wrapper.h"
 
 namespace ogni::bootstrap {
 namespace {
@@ -66,6 +67,34 @@ std::string replaced(std::string_view word, const std::pair<std::string_view, st
   }
   return result;
 }
+
+// What the customer's own options for Java decide is not decided here: two garbage collectors end the virtual machine, and
+// of other options the command line would win over JAVA_TOOL_OPTIONS.
+class JavaOptions {
+ public:
+  JavaOptions(const Language& language, const std::string& wrapper)
+      : is_java_(language.name == std::string_view("java")) {
+    wrapped_ = !wrapper.empty();
+    for (const char* name : {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}) {
+      if (const char* value = std::getenv(name); value != nullptr) text_ += std::string(value) + " ";
+    }
+  }
+
+  // `word` is an option of the command line. A wrapper may set variables that are not known here.
+  bool decide(std::string_view word) const {
+    constexpr std::string_view kOption = "-XX:";
+    if (!is_java_ || !word.starts_with(kOption)) return false;
+    word.remove_prefix(kOption.size());
+    if (word.ends_with("GC")) return wrapped_ || text_.find("GC ") != std::string::npos;
+    if (word.starts_with('+') || word.starts_with('-')) word.remove_prefix(1);
+    return text_.find(word.substr(0, word.find('='))) != std::string::npos;
+  }
+
+ private:
+  bool is_java_;
+  bool wrapped_ = false;
+  std::string text_;
+};
 
 // The embedded script as a file of its own name; it lives as long as the environment. Empty: it cannot be written.
 std::string write_script(const Language& language) {
@@ -130,14 +159,17 @@ std::string find_interpreter(const Language& language, const Settings& settings)
   return {};
 }
 
-WorkerCommand worker_command(const Language& language, std::string interpreter, const Settings& settings) {
+WorkerCommand worker_command(const Language& language, std::string interpreter, const Settings& settings,
+                             const std::string& wrapper) {
   WorkerCommand command;
+  const bool differs = !wrapper.empty() && language.wrapped_arguments.front() != nullptr;
+  const Words& arguments = differs ? language.wrapped_arguments : language.arguments;
   command.memory_files = language.memory_files;
   command.last_words = language.last_words;
   command.keeps_errors = language.last_words != nullptr || language.adds_errors;
   command.script_path = settings.opt() + "/ogni/workers/" + language.file_name;
   if (::access(command.script_path.c_str(), R_OK) != 0) {
-    command.opens_pipes = std::any_of(language.arguments.begin(), language.arguments.end(), [](const char* word) {
+    command.opens_pipes = std::any_of(arguments.begin(), arguments.end(), [](const char* word) {
       return word != nullptr && std::string_view(word) == WorkerCommand::kRequestsPath;
     });
     command.script_path = language.handover == Language::Handover::kFile ? write_script(language) : std::string();
@@ -146,12 +178,15 @@ WorkerCommand worker_command(const Language& language, std::string interpreter, 
 
   const std::string script = command.script_path.empty() ? kScriptInMemory : command.script_path;
   command.arguments.push_back(std::move(interpreter));
-  for (const char* word : language.arguments) {
+  const JavaOptions java_options(language, wrapper);
+  for (const char* word : arguments) {
     if (word == nullptr) break;
+    if (java_options.decide(word)) continue;
     std::string argument = replaced(word, {"{script}", script});
     argument = replaced(argument, {"{directory}", script.substr(0, script.rfind('/'))});
     command.arguments.push_back(replaced(argument, {"{opt}", settings.opt()}));
   }
+  if (!wrapper.empty()) wrap(wrapper, command);
   return command;
 }
 

@@ -28,7 +28,9 @@ HandlerFile find_handler(const Settings& settings);
 // Path of the first of the language's interpreters that is there; empty: none.
 std::string find_interpreter(const Language& language, const Settings& settings);
 
-WorkerCommand worker_command(const Language& language, std::string interpreter, const Settings& settings);
+// With the path of a wrapper (exec_wrapper.h): what the wrapper is to be given, and itself in front.
+WorkerCommand worker_command(const Language& language, std::string interpreter, const Settings& settings,
+                             const std::string& wrapper = {});
 
 // Its interpreters (or extensions), for a message: "python3, python".
 std::string list(const Words& words, std::string_view separator);

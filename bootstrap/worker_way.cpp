@@ -1,8 +1,11 @@
 #include "bootstrap/worker_way.h"
 
+#include <sys/wait.h>
+
 #include <charconv>
 #include <cstdio>
 
+#include "bootstrap/exec_wrapper.h"
 #include "bootstrap/spawn.h"
 
 namespace ogni::bootstrap {
@@ -50,6 +53,9 @@ void WorkerWay::begin_forking() {
 
 std::optional<StartFailure> WorkerWay::start() {
   shell_.reset();
+  if (!settings_.wrapper.empty()) {
+    if (const int status = wrapper_status(settings_.wrapper)) return StartFailure{{}, W_EXITCODE(status, 0)};
+  }
   if (origin_) {
     fill();
     if (take_waiting()) return std::nullopt;
@@ -57,6 +63,7 @@ std::optional<StartFailure> WorkerWay::start() {
   }
   if (!take_waiting()) worker_ = Worker::start(settings_.command, settings_.environment);
   if (!worker_) {
+    if (!settings_.wrapper.empty()) return StartFailure{{}, W_EXITCODE(126, 0)};
     const std::string& program = settings_.command.arguments.front();
     return StartFailure{plain_report("Runtime.InvalidEntrypoint", "cannot start " + program), {}};
   }

@@ -17,6 +17,7 @@ namespace ogni::bootstrap {
 struct WorkerSettings {
   WorkerCommand command;
   std::vector<std::string> environment;
+  std::string wrapper = {};  // exec_wrapper.h; the command begins with it
   Children::Policy children = Children::Policy::kKeep;
   // Workers that are started or forked ahead, each for one invocation. 0: one worker serves them all.
   std::size_t prefork = 0;

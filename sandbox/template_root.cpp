@@ -74,6 +74,12 @@ Result<void> let_sh_be_bash() {
   return {};
 }
 
+// The interpreter of a managed runtime has AWS's place in /var/lang/bin. Where no runtime is mounted /var/lang leads nowhere.
+Result<void> let_lang_be_the_runtimes(int root) {
+  if (::unlinkat(root, "var/lang", AT_REMOVEDIR) != 0) return failure(Error::from_errno("rmdir var/lang"));
+  return make_link_in(root, "var/lang", "runtime/lang");
+}
+
 bool has_locale(const char* name) {
   const locale_t locale = ::newlocale(LC_ALL_MASK, name, nullptr);
   if (locale == nullptr) return false;
@@ -116,6 +122,7 @@ Result<void> make_layer(int root) {
 
 Result<void> fill(int root, SharedMemory shared_memory) {
   if (auto made = make_skeleton(root, shared_memory); !made) return made;
+  if (auto linked = let_lang_be_the_runtimes(root); !linked) return linked;
   for (const char* name : kSystemDirectories) {
     if (auto bound = bind_system_directory(root, name); !bound) return bound;
   }

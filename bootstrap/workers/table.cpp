@@ -70,6 +70,7 @@ std::span<const Language> languages() {
        .interpreters = {"python3"},
        // -B: nothing is written beside the function's code, wherever that lies.
        .arguments = {"-B", "-c", kPythonLoader, "{opt}"},
+       .wrapped_arguments = {"-B", "{script}"},
        .file_name = "python.py",
        .script = embedded::python_worker},
       {.name = "bash",

@@ -81,6 +81,8 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   bool has(const Invocation& invocation) const { return current_.get() == &invocation; }
   bool is_serving() const { return current_ != nullptr; }
 
+  // What its log begins with, of what Ogni does in another way than AWS.
+  void set_notice(std::string text) { notice_ = std::move(text); }
   // Host paths, where nothing is mounted; runtime_api is completed from the port that is listened on.
   void use_paths(FunctionPaths paths) { setup_.paths = std::move(paths); }
   // The launcher made the sandbox: start watching it, and the program as soon as its socket listens.
@@ -141,6 +143,7 @@ class ExecutionEnvironment final : public RuntimeHost, public std::enable_shared
   Observer& observer_;
   EnvironmentLog log_;
   LogReader log_reader_;
+  std::string notice_;
   runtime_api::RuntimeStateMachine machine_;
   std::optional<sandbox::Environment> sandbox_;
   boost::asio::posix::stream_descriptor control_watch_;

@@ -1,4 +1,5 @@
 #include "service/invocation/fleet.h"
+#include "service/invocation/extensions.h"
 #include "service/managed_runtimes.h"
 
 #include <fcntl.h>
@@ -84,6 +85,7 @@ Fleet::Fleet(asio::io_context& context, sandbox::Launcher launcher, catalogue::C
       roots_(roots),
       logs_(logs),
       options_(std::move(options)),
+      runtimes_(std::move(options_.runtime_directory)),
       dispatcher_(complete(options_.limits, processors_)),
       timer_(context),
       sampler_(context),
@@ -363,10 +365,10 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
   spec.egress = options_.strength == sandbox::Strength::kNamespace && may_leave(*living.function);
   spec.task = task->get();
   if (auto ready = use_root(living, spec); !ready) return ready;
-  if (is_managed_runtime(settings.runtime)) spec.runtime = options_.runtime_directory.get();
-  if (options_.strength == sandbox::Strength::kProcess) {
-    if (auto ready = use_host_paths(id, living, spec); !ready) return ready;
-    return launcher_.request(spec);
+  if (is_managed_runtime(settings.runtime)) {
+    auto runtime = runtimes_.of(settings.runtime, managed_interpreter(settings.runtime));
+    if (!runtime) return failure(std::move(runtime).error());
+    spec.runtime = *runtime;
   }
   std::vector<Fd> layers;
   for (const auto& layer : settings.layers) {
@@ -374,6 +376,11 @@ Result<void> Fleet::request_environment(EnvironmentId id, Living& living) {
     if (!tree) return failure(std::move(tree).error().within("open layer " + layer.arn));
     spec.layers.push_back(tree->get());
     layers.push_back(std::move(*tree));
+  }
+  living.environment->set_notice(extensions_notice(extensions_of(spec.layers)));
+  if (options_.strength == sandbox::Strength::kProcess) {
+    spec.layers.clear();
+    if (auto ready = use_host_paths(id, living, spec); !ready) return ready;
   }
   return launcher_.request(spec);
 }
@@ -422,7 +429,7 @@ bool Fleet::may_leave(const catalogue::Function& function) {
 Result<void> Fleet::use_host_paths(EnvironmentId id, Living& living, sandbox::EnvironmentSpec& spec) {
   auto task = path_of(spec.task);
   if (!task) return failure(std::move(task).error());
-  auto runtime = path_of(options_.runtime_directory.get());
+  auto runtime = path_of(runtimes_.base());
   if (!runtime) return failure(std::move(runtime).error());
   auto temporary = path_of(options_.temporary_directory.get());
   if (!temporary) return failure(std::move(temporary).error());

@@ -23,6 +23,7 @@
 #include "service/invocation/execution_environment.h"
 #include "service/invocation/invoker.h"
 #include "service/invocation/processors.h"
+#include "service/invocation/runtime_directories.h"
 #include "service/roots.h"
 #include "service/settings.h"
 
@@ -37,7 +38,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
     Settings::Network network = Settings::Network::kLoopback;
     bool processor_quota = false;  // else processor time is shared out by weight alone
     protocol::Home home;
-    Fd runtime_directory;    // holds the bootstrap of managed runtimes; becomes /var/runtime
+    Fd runtime_directory;    // holds the bootstrap of managed runtimes (runtime_directories.h)
     Fd temporary_directory;  // kProcess: where each environment's /tmp is made
   };
 
@@ -124,6 +125,7 @@ class Fleet final : public Invoker, private ExecutionEnvironment::Observer {
   LogStore& logs_;
   Options options_;
   Processors processors_;
+  RuntimeDirectories runtimes_;
   dispatch::Dispatcher dispatcher_;
   std::unordered_map<std::uint64_t, Living> environments_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Invocation>> invocations_;
