@@ -161,6 +161,24 @@ TEST(Logs, PrintsLinesHoweverTheStreamIsCut) {
                                                       "GET /_ogni/functions/hello/logs?tail=100"}));
 }
 
+TEST(Logs, EntriesOfSeveralLinesAndOfJsonAreReadable) {
+  const std::string begin = "2026-01-01T00:00:00.000Z\ts\t";
+  ScriptedServer server([&](const SeenRequest&) {
+    return ScriptedReply{
+        .chunks = {begin + "Error: x\r    at a\r    at b\n" + begin + "crlf\r\n" + begin + "\x1b[2J\r\x1b]0;t\x07\n" +
+                   begin + R"({"timestamp":"t","level":"ERROR","message":"it\u001b[2J\rfailed","requestId":"r",)" +
+                   R"("stackTrace":["at a\n","at b"],"more":{"n":1}})" + "\n" + begin +
+                   R"({"time":"t","type":"platform.report","record":{"requestId":"r","metrics":{"durationMs":1.5}}})" +
+                   "\n" + begin + "{\"other\":1}\n" + begin + "{no json\n"}};
+  });
+  const std::string time = "2026-01-01T00:00:00.000Z ";
+  EXPECT_EQ(run_at(server, {"logs", "f"}).out,
+            time + "Error: x\n" + time + "    at a\n" + time + "    at b\n" + time + "crlf\n" + time + "\\x1b[2J\n" +
+                time + "\\x1b]0;t\\x07\n" + time + "ERROR it\\x1b[2J\n" + time + "failed requestId=r n=1\n" + time +
+                "  at a\n" + time + "\n" + time + "  at b\n" + time + "platform.report requestId=r durationMs=1.5\n" +
+                time + "{\"other\":1}\n" + time + "{no json\n");
+}
+
 TEST(Logs, SinceLeavesOutWhatIsOlder) {
   ScriptedServer server([](const SeenRequest&) {
     return ScriptedReply{.chunks = {"2026-01-01T00:00:00.000Z\tstdout\told\n2026-01-01T00:00:01.500Z\tstderr\tnew\n"}};

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/log_text.h"
 #include "cli/output.h"
 #include "cli/service_client.h"
 
@@ -78,7 +79,10 @@ class LinePrinter {
     const std::string_view time = line.substr(0, first);
     const std::string_view text = line.substr(second + 1);
     if (time < since_) return;
-    if (!as_json_) return print_line(for_terminal(time) + " " + for_terminal(text));
+    if (!as_json_) {
+      for (const std::string& shown : lines_to_show(text)) print_line(for_terminal(time) + " " + for_terminal(shown));
+      return;
+    }
     const std::string_view stream = line.substr(first + 1, second - first - 1);
     print_line(json::serialize(json::object{{"time", time},
                                             {"stream", for_terminal(stream)},

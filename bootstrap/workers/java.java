@@ -82,6 +82,7 @@ final class OgniWorker {
     public static void main(String[] arguments) throws Exception {
         System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+        Log.tellVersion();
         OgniWorker worker = new OgniWorker();
         try {
             worker.load(variable("_HANDLER", ""));
@@ -242,7 +243,13 @@ final class OgniWorker {
         cut(error, new java.util.HashSet<>());
         Map<String, Object> report = describe(error, 0);
         String type = String.valueOf(report.getOrDefault("errorType", ""));
-        System.err.print(textOf(error, report));
+        if (Log.JSON) {
+            Map<String, Object> entry = Log.entry(String.valueOf(report.get("errorMessage")), "ERROR", running);
+            report.forEach(entry::putIfAbsent);
+            System.err.println(Json.write(entry));
+        } else {
+            System.err.print(textOf(error, report));
+        }
         byte[] body = Json.write(report).getBytes(StandardCharsets.UTF_8);
         send(kind, "type=" + type.replaceAll("[\r\n]", " ") + "\ncontent_type=application/json\n" + more, body);
     }
@@ -473,6 +480,53 @@ final class OgniWorker {
         }
     }
 
+    // --- the log ---------------------------------------------------------------------------------------------------
+
+    /** What a handler says to the context's logger, as AWS's own runtime writes it. */
+    private static final class Log {
+        static final boolean JSON = variable("AWS_LAMBDA_LOG_FORMAT", "").equalsIgnoreCase("JSON");
+        private static final List<String> LEVELS = List.of("UNDEFINED", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL");
+        private static final int LEAST = LEVELS.indexOf(variable("AWS_LAMBDA_LOG_LEVEL", "").toUpperCase());
+
+        /** `values`: of a context. Bytes are written as they are. */
+        static void log(Object message, String level, Map<String, Object> values) {
+            if (!level.equals("UNDEFINED") && LEVELS.indexOf(level) < LEAST) return;
+            if (message instanceof byte[] bytes) {
+                System.out.write(bytes, 0, bytes.length);
+                System.out.flush();
+            } else if (JSON) {
+                Map<String, String> fields = new HashMap<>();
+                fields.put("request_id", (String) values.get("awsRequestId"));
+                fields.put("tenant_id", (String) values.get("tenantId"));
+                System.out.print(Json.write(entry(String.valueOf(message), level, fields)) + "\n");
+            } else {
+                System.out.print(level.equals("UNDEFINED") ? String.valueOf(message) : "[" + level + "] " + message);
+            }
+        }
+
+        /** Where the runtime's name says another version than this one. */
+        static void tellVersion() {
+            String name = variable("AWS_EXECUTION_ENV", "").replace("AWS_Lambda_", "");
+            String wanted = name.startsWith("java") ? name.substring(4).replaceAll("[^0-9].*", "") : "";
+            if (wanted.isEmpty() || wanted.equals(String.valueOf(Runtime.version().feature()))) return;
+            String message = "ogni: " + name + " runs on Java " + Runtime.version().feature() + ", which is the version that is here";
+            System.out.println(JSON ? Json.write(entry(message, "WARN", null)) : message);
+        }
+
+        /** `fields`: of an invocation; null: there is none. */
+        static Map<String, Object> entry(String message, String level, Map<String, String> fields) {
+            Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("timestamp", java.time.Instant.now().truncatedTo(java.time.temporal.ChronoUnit.MILLIS).toString());
+            entry.put("message", message);
+            entry.put("level", level);
+            if (fields != null) {
+                entry.put("AWSRequestId", fields.get("request_id"));
+                if (fields.get("tenant_id") != null) entry.put("tenantId", fields.get("tenant_id"));
+            }
+            return entry;
+        }
+    }
+
     // --- the context -----------------------------------------------------------------------------------------------
 
     /** Answers whatever interface the handler's class knows by the names of its methods. */
@@ -522,7 +576,7 @@ final class OgniWorker {
                 if (name.equals("hashCode")) return System.identityHashCode(values);
                 if (name.equals("equals")) return self == arguments[0];
                 if (name.equals("log")) {
-                    System.out.print(arguments[0] instanceof byte[] b ? new String(b, StandardCharsets.UTF_8) : arguments[0]);
+                    Log.log(arguments[0], arguments.length > 1 ? String.valueOf(arguments[1]) : "UNDEFINED", values);
                     return null;
                 }
                 if (name.equals("responseStream") && values.get(name) instanceof Function<?, ?> stream) {

@@ -136,6 +136,10 @@ function textOf(thrown) {
 
 function logError(thrown, title) {
   const error = report(thrown);
+  if (LOGS_JSON) {
+    logObject('ERROR', [thrown instanceof Error ? thrown : new Error(error.errorMessage)], 2);
+    return error;
+  }
   log('ERROR', `${title} \t${textOf(thrown)}`, 2);
   return error;
 }
@@ -149,10 +153,14 @@ function fail(kind, thrown, title, more = '') {
 // --- the log -------------------------------------------------------------------------------------------------------
 
 let requestId;
+let tenantId;
+const LOGS_JSON = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+const LEAST = LEVELS.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase());
 
 function log(level, text, descriptor = 1) {
   try {
-    const line = MANAGED ? `${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\n/g, '\r')}\n` : text + '\n';
+    const line = MANAGED ? `${new Date().toISOString()}\t${requestId}\t${level}\t${text}\n` : text + '\n';
     write(descriptor, Buffer.from(line));
   } catch {
     // The handler has closed it.
@@ -183,11 +191,45 @@ function writeAtOnce(name, descriptor) {
   Object.defineProperty(process, name, { ...property, get });
 }
 
-// As AWS: every line of the console names time, request and level.
+function logObject(level, values, descriptor = 1) {
+  try {
+    write(descriptor, Buffer.from(entryOf(level, values) + '\n'));
+  } catch {
+    // The handler has closed it.
+  }
+}
+
+// As AWS: every entry of the console names time, request and level, and is one write. Levels below the function's are dropped.
 function patchConsole() {
   const { format } = require('util');
   const levels = { log: 'INFO', debug: 'DEBUG', info: 'INFO', warn: 'WARN', error: 'ERROR', trace: 'TRACE', fatal: 'FATAL' };
-  for (const [name, level] of Object.entries(levels)) console[name] = (...values) => log(level, format(...values));
+  for (const [name, level] of Object.entries(levels)) {
+    if (LEVELS.indexOf(level) < LEAST) console[name] = () => {};
+    else if (LOGS_JSON) console[name] = (...values) => logObject(level, values);
+    else console[name] = (...values) => log(level, format(...values));
+  }
+}
+
+const membersOf = (error) => ({
+  errorType: (error instanceof Fault ? error.name : error.constructor?.name) ?? 'UnknownError',
+  errorMessage: error.message,
+  stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : error.stack,
+});
+
+// One value is the entry's message as it is, an error as an object; of several the text is.
+function entryOf(level, values) {
+  const { format } = require('util');
+  const entry = { timestamp: new Date().toISOString(), level, requestId, tenantId };
+  if (values.length === 1) {
+    try {
+      const withErrors = (_, value) => (value instanceof Error ? { ...membersOf(value), ...value } : value);
+      return JSON.stringify({ ...entry, message: values[0] }, withErrors);
+    } catch {
+      // It has no JSON.
+    }
+  }
+  const error = values.length > 1 ? values.find((value) => value instanceof Error) : undefined;
+  return JSON.stringify({ ...entry, message: format(...values), ...(error && membersOf(error)) });
 }
 
 // --- the handler ---------------------------------------------------------------------------------------------------
@@ -327,6 +369,7 @@ function serve(handler, { fields, event }, next) {
   };
 
   requestId = fields.request_id;
+  tenantId = fields.tenant_id;
   if (fields.trace_id) process.env._X_AMZN_TRACE_ID = fields.trace_id;
   else delete process.env._X_AMZN_TRACE_ID;
   let context;
@@ -433,7 +476,11 @@ function stopped(title) {
 async function main() {
   writeAtOnce('stdout', 1);
   writeAtOnce('stderr', 2);
-  if (MANAGED) patchConsole();
+  if (MANAGED || LOGS_JSON) patchConsole();
+  const wanted = /^AWS_Lambda_(nodejs(\d+)\.x)$/.exec(process.env.AWS_EXECUTION_ENV);
+  if (wanted && wanted[2] !== process.versions.node.split('.')[0]) {
+    console.warn(`ogni: ${wanted[1]} runs on Node.js ${process.versions.node}, which is the version that is here`);
+  }
   let handler;
   try {
     handler = await load(process.env._HANDLER || '');

@@ -9,6 +9,8 @@ import time
 import types
 
 _MANAGED = os.environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_python")
+_JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"  # of an entry in JSON
 _REQUESTS, _REPLIES = 3, 4
 # As AWS does: up to 3.11 everything beyond ASCII is escaped in JSON, from 3.12 on it is UTF-8.
 _ESCAPE = sys.version_info < (3, 12)
@@ -274,6 +276,12 @@ class _Runtime:
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
         sys.meta_path.insert(0, _LoggingFinder(self))
+        wanted = os.environ.get("AWS_EXECUTION_ENV", "")[len("AWS_Lambda_") :] if _MANAGED else version
+        if wanted != version:
+            message = f"ogni: {wanted} runs on {version}, which is the version that is here"
+            now = time.strftime(_TIME, time.gmtime())
+            entry = {"timestamp": now, "level": "WARNING", "message": message}
+            _log(_json_line(entry).rstrip("\n") if _JSON_LOG else message)
 
     def load(self, name):
         import importlib
@@ -411,9 +419,13 @@ class _Runtime:
                 del frames[0]
             stack = traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames])
         report = {"errorMessage": message, "errorType": type_name, "requestId": self._request_id, "stackTrace": stack}
-        title = f"[ERROR] {type_name}: {message}" if message else f"[ERROR] {type_name}"
-        lines = [line for entry in stack for line in entry.splitlines()]
-        _log("\n".join([title, "Traceback (most recent call last):", *map(_keep_indent, lines)]))
+        if _JSON_LOG:
+            now = time.strftime(_TIME, time.gmtime())
+            _log(_json_line({"timestamp": now, "log_level": "ERROR", **report}).rstrip("\n"))
+        else:
+            title = f"[ERROR] {type_name}: {message}" if message else f"[ERROR] {type_name}"
+            lines = [line for entry in stack for line in entry.splitlines()]
+            _log("\n".join([title, "Traceback (most recent call last):", *map(_keep_indent, lines)]))
         self._flush()
         head = f"type={type_name}\ncontent_type=application/json\n"
         body = json.dumps(report, ensure_ascii=_ESCAPE)
@@ -446,14 +458,52 @@ class _Runtime:
 
         logging.Formatter.converter = time.gmtime
         handler = ToStdout()
-        line = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
-        handler.setFormatter(logging.Formatter(line, "%Y-%m-%dT%H:%M:%S"))
+        if _JSON_LOG:
+            handler.setFormatter(_json_formatter(logging))
+        else:
+            line = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+            handler.setFormatter(logging.Formatter(line, "%Y-%m-%dT%H:%M:%S"))
         handler.addFilter(AddRequest())
         root = logging.getLogger()
-        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")
         if isinstance(logging.getLevelName(level), int):
             root.setLevel(level)
         root.addHandler(handler)
+
+
+def _json_formatter(logging):
+    """Entries as objects with the members that AWS's own runtime gives them, and what the caller adds by `extra`."""
+    own = {*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "tenant_id"}
+
+    class ToJson(logging.Formatter):
+        def format(self, record):
+            entry = {
+                "timestamp": self.formatTime(record, _TIME),
+                "level": logging.getLevelName(min(max(record.levelno, 0), 50) // 10 * 10),
+                "message": record.getMessage(),
+                "logger": record.name,
+            }
+            if record.exc_info and record.exc_info[0]:
+                import traceback
+
+                kind, error, trace = record.exc_info
+                entry["stackTrace"] = traceback.format_tb(trace)
+                entry["errorType"] = kind.__name__
+                entry["errorMessage"] = str(error)
+                entry["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            entry["requestId"] = getattr(record, "aws_request_id", None)
+            entry["tenantId"] = getattr(record, "tenant_id", None)
+            for name, value in vars(record).items():
+                if name not in own:
+                    entry.setdefault(name, value)
+            return _json_line({name: value for name, value in entry.items() if value is not None})
+
+    return ToJson()
+
+
+def _json_line(entry):
+    text = json.dumps(entry, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def _type_of(context):
@@ -500,6 +550,9 @@ def _log(text):
         pass  # the handler has closed or replaced stdout
 
 
-_runtime = _Runtime(_Channel(), _options)  # noqa: F821, given by the loader
+if "_options" not in globals():  # no loader: a wrapper was given this script as a file
+    os.close(5)
+    _options = {"opt": os.environ.pop("OGNI_OPT", "/opt")}
+_runtime = _Runtime(_Channel(), _options)
 _runtime.prepare()
 _runtime.serve()

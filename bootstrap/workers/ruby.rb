@@ -17,6 +17,68 @@ module OgniWorker
     ENV["AWS_LAMBDA_#{name}"]
   end
 
+  LOGS_JSON = ENV["AWS_LAMBDA_LOG_FORMAT"].to_s.casecmp?("JSON")
+
+  # Entries of the log as objects. What is printed stays as it is.
+  module JsonLog
+    class << self
+      attr_accessor :request_id
+
+      def write(entry)
+        $stdout.write("#{JSON.generate(entry)}\n")
+      rescue StandardError
+        nil # the handler has closed or replaced it
+      end
+
+      def entry(level, message)
+        { timestamp: Time.now.utc.strftime("%Y-%m-%dT%H:%M:%S.%LZ"), level: level, message: text(message),
+          requestId: request_id }.compact
+      end
+
+      def error_members(error)
+        { errorType: error.class.to_s, errorMessage: text(error.message), stackTrace: error.backtrace || [] }
+      end
+
+      def text(value)
+        (value.is_a?(String) ? value : value.inspect).dup.force_encoding(Encoding::UTF_8).scrub
+      end
+
+      # Of the worker's own, in the format of the function.
+      def warn(message)
+        LOGS_JSON ? write(entry("WARN", message)) : $stdout.puts(message)
+      rescue StandardError
+        nil
+      end
+
+      # The least level as the Logger class names it.
+      def level
+        least = ENV["AWS_LAMBDA_LOG_LEVEL"].to_s.downcase
+        %w[info warn error fatal].include?(least) ? least : "debug"
+      end
+
+      def format(severity, name, message)
+        entry = self.entry(severity, message.is_a?(Exception) ? message.message : message)
+        entry[:logger] = text(name) if name
+        entry.merge!(error_members(message)) if message.is_a?(Exception)
+        "#{JSON.generate(entry)}\n"
+      end
+    end
+
+    # Of loggers that write to the log of the function, and have no format of their own.
+    module Formats
+      def initialize(device, *others, level: JsonLog.level, formatter: nil, **options)
+        is_log = device.equal?($stdout) || device.equal?($stderr) || device.equal?(STDOUT) || device.equal?(STDERR)
+        formatter ||= ->(severity, _, name, message) { JsonLog.format(severity, name, message) } if is_log
+        super(device, *others, level: level, formatter: formatter, **options)
+      end
+    end
+
+    def self.set_up
+      require "logger"
+      Logger.prepend(Formats)
+    end
+  end
+
   class Context
     attr_reader :aws_request_id, :invoked_function_arn, :function_name, :function_version, :memory_limit_in_mb,
                 :log_group_name, :log_stream_name, :deadline_ms, :identity, :client_context, :tenant_id
@@ -174,6 +236,7 @@ module OgniWorker
     # AWS's own runtime wraps what is raised in one of three ways, after the place, and goes on only after some.
     def serve_one(handler, fields, event)
       ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]
+      JsonLog.request_id = fields["request_id"]
       context, event = read(fields, event)
       content_type, result = marshal(context, handler.call(event, context))
       return stream(content_type, result) if result.is_a?(Enumerator)
@@ -257,6 +320,8 @@ module OgniWorker
     end
 
     def log_failure(title, report)
+      return JsonLog.write(JsonLog.entry("ERROR", report[:errorMessage]).merge(report)) if LOGS_JSON
+
       $stdout.puts "#{title}\n#{JSON.pretty_generate(report)}"
     rescue StandardError
       nil # the handler has closed or replaced it
@@ -282,4 +347,8 @@ class LambdaHandler; end
 $stdout.sync = true
 $PROGRAM_NAME = "bootstrap"
 IO.for_fd(5).close rescue nil # the script itself
+OgniWorker::JsonLog.set_up if OgniWorker::LOGS_JSON
+if (wanted = ENV["AWS_EXECUTION_ENV"].to_s[/\AAWS_Lambda_ruby(.+)/, 1]) && !RUBY_VERSION.start_with?("#{wanted}.")
+  OgniWorker::JsonLog.warn("ogni: ruby#{wanted} runs on Ruby #{RUBY_VERSION}, which is the version that is here")
+end
 OgniWorker::Runtime.new(OgniWorker::Channel.new).serve

@@ -56,7 +56,8 @@ ExecutionEnvironment::ExecutionEnvironment(asio::any_io_executor executor, Setup
       setup_(std::move(setup)),
       observer_(observer),
       log_(logs, setup_.function->name,
-           make_log_stream_name(std::chrono::system_clock::now(), setup_.function->version)),
+           make_log_stream_name(std::chrono::system_clock::now(), setup_.function->version),
+           log_config(setup_.function->settings.inert_json)),
       log_reader_(log_, setup_.turns),
       control_watch_(executor_),
       log_watch_(executor_),
@@ -133,7 +134,13 @@ void ExecutionEnvironment::start_program(InitPhaseName phase) {
   last_failure_.reset();
   posted_init_error_.clear();
   posted_init_error_type_.clear();
-  if (phase == InitPhaseName::kInit) log_.init_start(setup_.function->settings.runtime, setup_.runtime_version_arn);
+  const catalogue::Function& function = *setup_.function;
+  log_.init_start({.phase = phase,
+                   .runtime = function.settings.runtime,
+                   .runtime_version_arn = setup_.runtime_version_arn,
+                   .version = function.version,
+                   .memory_mb = function.settings.memory_mb});
+  if (!notice_.empty()) log_.notice(std::exchange(notice_, {}));
   auto program = make_program(*setup_.function, setup_.paths, setup_.home, log_.stream());
   if (phase == InitPhaseName::kInvoke) {  // our bootstrap then fails in words before the time-out
     const std::chrono::milliseconds limit = std::chrono::seconds(setup_.function->settings.timeout_seconds);
@@ -290,7 +297,7 @@ void ExecutionEnvironment::fail(Invocation& invocation, dispatch::Failure failur
   begin_log(invocation);
   std::string body;
   if (failure == dispatch::Failure::kTimedOut) {
-    log_.platform(fmt::format("{} {} {}", to_iso8601(std::chrono::system_clock::now()), request_id, told.message));
+    log_.timed_out(request_id, told.message);
     body = failure_body(told, request_id);
   } else {
     if (!posted_init_error_.empty()) {
@@ -300,8 +307,7 @@ void ExecutionEnvironment::fail(Invocation& invocation, dispatch::Failure failur
       report_error_type_ = told.error_type;
       body = failure_body(told, request_id);
     }
-    log_.platform(fmt::format("RequestId: {} Error: {}", request_id, told.message));
-    log_.platform(report_error_type_);
+    log_.failed(request_id, told.message, report_error_type_);
   }
   answer_current(std::move(body), true);
 }
@@ -320,16 +326,15 @@ void ExecutionEnvironment::finish(Invocation& invocation) {
   if (!stopped_) sample_memory();
   begin_log(invocation);
   const std::string& request_id = invocation.request.request_id;
-  log_.end(request_id);
-  log_.report({.request_id = request_id,
-               .duration = report_status_ == "timeout" ? std::chrono::nanoseconds(std::chrono::seconds(
-                                                             setup_.function->settings.timeout_seconds))
-                                                       : std::chrono::nanoseconds(Clock::now() - invocation_began_),
-               .init = take_init_duration(),
-               .memory_mb = setup_.function->settings.memory_mb,
-               .memory_used_bytes = memory_peak_bytes_,
-               .status = report_status_,
-               .error_type = report_error_type_});
+  log_.end({.request_id = request_id,
+            .duration = report_status_ == "timeout"
+                            ? std::chrono::nanoseconds(std::chrono::seconds(setup_.function->settings.timeout_seconds))
+                            : std::chrono::nanoseconds(Clock::now() - invocation_began_),
+            .init = take_init_duration(),
+            .memory_mb = setup_.function->settings.memory_mb,
+            .memory_used_bytes = memory_peak_bytes_,
+            .status = report_status_,
+            .error_type = report_error_type_});
   if (invocation.request.wants_log_tail) invocation.answer.log_tail = log_.take_tail();
   const auto ended = std::exchange(current_, nullptr);
   invocation.let_go();
@@ -348,8 +353,7 @@ void ExecutionEnvironment::reset(dispatch::ResetReason reason) {
     report_status_ = "timeout";
     report_error_type_.clear();
     const auto timeout = failure_of_timeout(std::chrono::seconds(setup_.function->settings.timeout_seconds));
-    log_.platform(fmt::format("{} {} {}", to_iso8601(std::chrono::system_clock::now()), current_->request.request_id,
-                              timeout.message));
+    log_.timed_out(current_->request.request_id, timeout.message);
   }
   if (!program_running_ || stopped_) return;
   if (auto killed = sandbox_->kill(); !killed) environment_broke();
@@ -468,7 +472,9 @@ void ExecutionEnvironment::next(const std::shared_ptr<NextWaiter>& waiter) {
 
 void ExecutionEnvironment::became_ready() {
   const auto now = Clock::now();
-  if (std::exchange(initializing_, false) && init_phase_ == InitPhaseName::kInit) {
+  const bool was_initializing = std::exchange(initializing_, false);
+  if (was_initializing) log_.init_done(now - init_began_, init_phase_);
+  if (was_initializing && init_phase_ == InitPhaseName::kInit) {
     init_duration_ = now - init_began_;
     spdlog::debug("cold start of {}: launcher {} µs, sandbox {} µs, program to first poll {} µs", setup_.function->name,
                   std::chrono::duration_cast<std::chrono::microseconds>(attached_ - requested_).count(),

@@ -57,6 +57,42 @@ TEST(FunctionProgram, AManagedRuntimeIsServedFromVarRuntime) {
   EXPECT_TRUE(has(program, "OGNI_INTERPRETER=/usr/bin/python3.11"));
 }
 
+TEST(FunctionProgram, ManagedRuntimesSeeWhatAwsStartsThemWith) {
+  const auto variables = [](const char* runtime) {
+    auto function = make_function();
+    function.settings.runtime = runtime;
+    return make_program(function, {}, {}, "stream");
+  };
+  for (const char* runtime : {"python3.11", "nodejs20.x", "ruby3.3", "java17"}) {
+    EXPECT_TRUE(has(variables(runtime), "PWD=/var/task")) << runtime;
+    EXPECT_TRUE(has(variables(runtime), "SHLVL=0")) << runtime;
+  }
+  EXPECT_FALSE(names(variables("provided.al2023"), "PWD"));
+  EXPECT_FALSE(names(variables("python3.11"), "LC_CTYPE"));
+  EXPECT_TRUE(has(variables("python3.12"), "LC_CTYPE=C.UTF-8"));
+  EXPECT_TRUE(has(variables("nodejs18.x"), "NODE_EXTRA_CA_CERTS=/var/runtime/ca-cert.pem"));
+  EXPECT_FALSE(names(variables("nodejs20.x"), "NODE_EXTRA_CA_CERTS"));
+  const auto ruby = variables("ruby3.3");
+  EXPECT_TRUE(has(ruby, "GEM_HOME=/var/runtime"));
+  EXPECT_TRUE(has(
+      ruby, "GEM_PATH=/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0:/var/runtime:/var/runtime/ruby/3.3.0"));
+  EXPECT_TRUE(has(ruby, "RUBYLIB=/var/runtime/gems/aws_lambda_ric-3.1.3/lib:/var/task:/var/runtime/lib:/opt/ruby/lib"));
+  EXPECT_TRUE(has(ruby, "PATH=/var/lang/bin:/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
+  EXPECT_TRUE(has(variables("provided.al2"), "PATH=/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
+}
+
+TEST(FunctionProgram, LoggingConfigReachesTheProgram) {
+  auto function = make_function();
+  function.settings.environment.emplace()["AWS_LAMBDA_LOG_LEVEL"] = "TRACE";
+  EXPECT_TRUE(has(make_program(function, {}, {}, "s"), "AWS_LAMBDA_LOG_LEVEL=TRACE"));
+  function.settings.inert_json =
+      R"({"LoggingConfig":{"LogFormat":"JSON","ApplicationLogLevel":"WARN","LogGroup":"mine"}})";
+  const auto program = make_program(function, {}, {}, "s");
+  EXPECT_TRUE(has(program, "AWS_LAMBDA_LOG_FORMAT=JSON"));
+  EXPECT_TRUE(has(program, "AWS_LAMBDA_LOG_LEVEL=WARN"));
+  EXPECT_TRUE(has(program, "AWS_LAMBDA_LOG_GROUP_NAME=mine"));
+}
+
 TEST(FunctionProgram, APythonThatIsNotHereIsReplacedByTheHostsOwn) {
   auto function = make_function();
   function.settings.runtime = "python3.99";  // let in by a setting only

@@ -23,14 +23,13 @@ struct EnvironmentLogTest : ::testing::Test {
 TEST_F(EnvironmentLogTest, WritesTheLinesOfAnInvocationAsAwsDoes) {
   log.start("rid", "$LATEST");
   log.output("hello\nhalf");
-  log.end("rid");
-  log.report({.request_id = "rid",
-              .duration = 1'230us,
-              .init = 100ms,
-              .memory_mb = 128,
-              .memory_used_bytes = 30 << 20,
-              .status = {},
-              .error_type = {}});
+  log.end({.request_id = "rid",
+           .duration = 1'230us,
+           .init = 100ms,
+           .memory_mb = 128,
+           .memory_used_bytes = 30 << 20,
+           .status = {},
+           .error_type = {}});
   EXPECT_EQ(
       log.take_tail(),
       "START RequestId: rid Version: $LATEST\nhello\nhalf\nEND RequestId: rid\n"
@@ -55,22 +54,20 @@ TEST_F(EnvironmentLogTest, TakesSoManyLinesOfAReadAndGivesAllOneTime) {
 
 TEST_F(EnvironmentLogTest, NamesTheErrorInTheReport) {
   log.start("rid", "$LATEST");
-  log.end("rid");
-  log.report({.request_id = "rid",
-              .duration = 3s,
-              .init = {},
-              .memory_mb = 128,
-              .memory_used_bytes = 1,
-              .status = "error",
-              .error_type = "Runtime.ExitError"});
+  log.end({.request_id = "rid",
+           .duration = 3s,
+           .init = {},
+           .memory_mb = 128,
+           .memory_used_bytes = 1,
+           .status = "error",
+           .error_type = "Runtime.ExitError"});
   EXPECT_TRUE(log.take_tail().ends_with("Max Memory Used: 1 MB\tStatus: error\tError Type: Runtime.ExitError\n"));
 }
 
 TEST_F(EnvironmentLogTest, KeepsOnlyTheLastFourKibibytesForTheTail) {
   log.start("rid", "$LATEST");
   for (int i = 0; i < 1000; ++i) log.output("a line of the function's own\n");
-  log.end("rid");
-  log.report({.request_id = "rid"});
+  log.end({.request_id = "rid"});
   const std::string tail = log.take_tail();
   EXPECT_EQ(tail.size(), 4096U);
   EXPECT_NE(tail.find("REPORT RequestId: rid"), std::string::npos);
@@ -79,10 +76,88 @@ TEST_F(EnvironmentLogTest, KeepsOnlyTheLastFourKibibytesForTheTail) {
 TEST_F(EnvironmentLogTest, WhatIsPrintedBetweenInvocationsIsNotInATail) {
   log.output("from init\n");
   log.start("rid", "$LATEST");
-  log.end("rid");
-  log.report({.request_id = "rid"});
+  log.end({.request_id = "rid"});
   EXPECT_EQ(log.take_tail().find("from init"), std::string::npos);
   EXPECT_NE(store.tail("f", 100, 1 << 20).value().find("\tfrom init\n"), std::string::npos);
+}
+
+// A function that logs in JSON, with these levels.
+struct JsonLogTest : EnvironmentLogTest {
+  EnvironmentLog make(std::string_view application, std::string_view system) {
+    const std::string stored = R"({"LoggingConfig":{"LogFormat":"JSON","ApplicationLogLevel":")" +
+                               std::string(application) + R"(","SystemLogLevel":")" + std::string(system) + R"("}})";
+    return {store, "f", "stream", log_config(stored)};
+  }
+  // Everything logged, with the times taken away.
+  std::string lines() {
+    const std::string text = store.tail("f", 100, 1 << 20).value();
+    const std::string bare = std::regex_replace(text, std::regex("[^\n]*\tstream\t"), "");
+    return std::regex_replace(bare, std::regex(R"!("(time|timestamp)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")!"),
+                              "@");
+  }
+  static void serve(EnvironmentLog& log, std::string_view status = {}, std::string_view error_type = {}) {
+    log.init_start({.runtime = "python3.11", .runtime_version_arn = "arn", .version = "$LATEST", .memory_mb = 128});
+    log.init_done(100ms, InitPhaseName::kInit);
+    log.start("rid", "$LATEST");
+    log.output("{\"level\":\"debug\"}\n{\"level\": \"ERROR\"}\nplain \"level\"\n{\"level\":\n");
+    if (status == "error") log.failed("rid", "it \"ended\"", error_type);
+    log.end({.request_id = "rid",
+             .duration = 1'230us,
+             .init = 100ms,
+             .memory_mb = 128,
+             .memory_used_bytes = 30 << 20,
+             .status = status,
+             .error_type = error_type});
+  }
+};
+
+TEST_F(JsonLogTest, WritesEventsInsteadOfLines) {
+  auto log = make("INFO", "INFO");
+  serve(log);
+  const std::string invocation =
+      "{@,\"type\":\"platform.start\",\"record\":{\"requestId\":\"rid\",\"version\":\"$LATEST\"}}\n"
+      "{\"level\": \"ERROR\"}\nplain \"level\"\n{\"level\":\n"
+      "{@,\"type\":\"platform.report\",\"record\":{\"requestId\":\"rid\",\"status\":\"success\",\"metrics\":{"
+      "\"durationMs\":1.230,\"billedDurationMs\":102,\"memorySizeMB\":128,\"maxMemoryUsedMB\":30,"
+      "\"initDurationMs\":100.000}}}\n";
+  EXPECT_EQ(lines(),
+            "{@,\"type\":\"platform.initStart\",\"record\":{\"initializationType\":\"on-demand\",\"phase\":\"init\","
+            "\"runtimeVersion\":\"python3.11\",\"runtimeVersionArn\":\"arn\",\"functionName\":\"f\","
+            "\"functionVersion\":\"$LATEST\",\"instanceId\":\"stream\",\"instanceMaxMemory\":128}}\n" +
+                invocation);
+  EXPECT_TRUE(log.take_tail().starts_with("{\"time\":\"")) << "the tail has the same lines";
+}
+
+TEST_F(JsonLogTest, SystemLogLevelAdmitsEvents) {
+  auto quiet = make("FATAL", "WARN");
+  serve(quiet);
+  EXPECT_EQ(lines(), "plain \"level\"\n{\"level\":\n");
+  serve(quiet, "error", "Runtime.ExitError");
+  const std::string failed = lines();
+  EXPECT_EQ(failed.find("platform.start"), std::string::npos);
+  EXPECT_NE(
+      failed.find("{@,\"level\":\"ERROR\",\"message\":\"it \\\"ended\\\"\",\"errorType\":\"Runtime.ExitError\","
+                  "\"requestId\":\"rid\"}\n{@,\"type\":\"platform.runtimeDone\",\"record\":{\"requestId\":\"rid\","
+                  "\"status\":\"error\",\"errorType\":\"Runtime.ExitError\",\"metrics\":{\"durationMs\":1.230}}}\n"
+                  "{@,\"type\":\"platform.report\","),
+      std::string::npos)
+      << failed;
+  auto loud = make("TRACE", "DEBUG");
+  serve(loud);
+  for (const char* told :
+       {"\"level\":\"debug\"", "platform.initRuntimeDone", "platform.initReport", "platform.runtimeDone"}) {
+    EXPECT_NE(lines().find(told), std::string::npos) << told;
+  }
+}
+
+TEST_F(JsonLogTest, TextFormatHasNoLevels) {
+  EnvironmentLog text{store, "f", "stream", log_config(R"({"LoggingConfig":{"LogFormat":"Text"}})")};
+  serve(text);
+  EXPECT_NE(lines().find("{\"level\":\"debug\"}\n"), std::string::npos);
+  EXPECT_EQ(lines().find("platform."), std::string::npos);
+  for (const char* stored : {"", "[]", "{\"LoggingConfig\":1}", "{\"LoggingConfig\":{\"LogFormat\":1}}"}) {
+    EXPECT_FALSE(log_config(stored).is_json) << stored;
+  }
 }
 
 TEST(LogStreamName, HasDateVersionAndAnId) {
