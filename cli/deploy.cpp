@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/code.h"
 #include "cli/deployment.h"
+#include "cli/interpreter_note.h"
 #include "cli/output.h"
 #include "cli/service_client.h"
 #include "protocol/arn.h"
@@ -91,6 +92,16 @@ void print_next_steps(const DeployOptions& options, const json::object& f, std::
   print_line(fmt::format("Its logs:   ogni logs {}{} -f", name, endpoint));
 }
 
+// Of a service on this host, whose interpreters can be asked. A root file system has its own.
+void note_interpreter(const DeployOptions& options, const json::object& f) {
+  const auto endpoint = find_endpoint(options.common);
+  const json::value* tags = f.if_contains("Tags");
+  const bool has_root =
+      !options.rootfs.empty() || (tags != nullptr && tags->is_object() && tags->get_object().contains(kRootTag));
+  if (!endpoint || has_root || (endpoint->host != "127.0.0.1" && endpoint->host != "localhost")) return;
+  if (const std::string words = host_interpreter_note(text_of(f, "Runtime")); !words.empty()) note(words);
+}
+
 Outcome<ExitCode> deploy(const DeployOptions& options) {
   auto name = name_of(options);
   if (!name) return stop(name.error());
@@ -129,6 +140,7 @@ Outcome<ExitCode> deploy(const DeployOptions& options) {
     print_line(json::serialize(*deployed));
   } else {
     print_next_steps(options, *deployed, *existing ? "updated" : "created", *code);
+    note_interpreter(options, *deployed);
   }
   return ExitCode::kOk;
 }

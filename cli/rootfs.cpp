@@ -135,11 +135,42 @@ Outcome<ExitCode> remove(const RootOptions& options) {
   return ExitCode::kOk;
 }
 
+// The setting of `ogni serve` by its name, from the environment or ogni.toml; empty where neither gives one.
+std::string serve_setting(const char* name) {
+  const auto lookup = [](const char* variable) -> const char* { return std::getenv(variable); };
+  SettingWords words = words_from_environment(lookup);
+  auto config = config_source("", ::geteuid() == 0, lookup);
+  if (config) words.merge(config->words);
+  const auto found = words.find(name);
+  return found == words.end() || found->second.empty() ? std::string() : found->second.front();
+}
+
+// Where the environment names another service than the one that has the usual data directory, this command would work on
+// the wrong one.
+Outcome<ExitCode> check_endpoint(const RootOptions& options) {
+  const auto named = find_endpoint({});
+  if (!options.data.empty() || !serve_setting("data").empty()) return ExitCode::kOk;
+  if (!named) return stop(named.error());
+  const std::string listen = serve_setting("listen");
+  const std::string own = "http://" + (listen.empty() ? Endpoint{}.authority() : listen);
+  const std::string host = named->host == "localhost" ? "127.0.0.1" : named->host;
+  const std::string other = Endpoint{.host = host, .port = named->port}.url();
+  if (other == own) return ExitCode::kOk;
+  return stop(ExitCode::kUsage,
+              "the environment names the service at " + printable(other) +
+                  ", and this command works on a data directory: give that service's with --data DIR");
+}
+
 CLI::App* add_command(CLI::App& rootfs, const char* name, const char* words, RootOptions& options) {
   CLI::App* command = rootfs.add_subcommand(name, words);
   command->add_option("--data", options.data, "The data directory (default: that of ogni serve)")->type_name("DIR");
   add_output_option(*command, options.common);
   return command;
+}
+
+Outcome<ExitCode> checked(const RootOptions& options, Outcome<ExitCode> (*run)(const RootOptions&)) {
+  auto right = check_endpoint(options);
+  return right ? run(options) : right;
 }
 
 }  // namespace
@@ -214,14 +245,14 @@ void add_rootfs(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  ogni rootfs import al2023 ./al2023\n"
       "  docker export CONTAINER | ogni rootfs import mine -");
-  importing->callback([options, &chosen] { chosen.run = [options] { return import(*options); }; });
+  importing->callback([options, &chosen] { chosen.run = [options] { return checked(*options, import); }; });
   CLI::App* listing = add_command(*rootfs, "list", "List them", *options);
   listing->footer("Example:\n  ogni rootfs list");
-  listing->callback([options, &chosen] { chosen.run = [options] { return list(*options); }; });
+  listing->callback([options, &chosen] { chosen.run = [options] { return checked(*options, list); }; });
   CLI::App* removing = add_command(*rootfs, "remove", "Remove one; functions that name it fail from then on", *options);
   removing->add_option("NAME", options->name, "Which one")->required();
   removing->footer("Example:\n  ogni rootfs remove al2023");
-  removing->callback([options, &chosen] { chosen.run = [options] { return remove(*options); }; });
+  removing->callback([options, &chosen] { chosen.run = [options] { return checked(*options, remove); }; });
 }
 
 }  // namespace ogni::cli

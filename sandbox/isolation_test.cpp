@@ -167,7 +167,7 @@ TEST_F(IsolationTest, HasTheLimitsOfAws) {
   EXPECT_EQ(sh("ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -s; ulimit -Hs; ulimit -l; ulimit -Hl; ulimit -c; "
                "ulimit -Hc; "
                "ulimit -v; ulimit -t; ulimit -f"),
-            "1024\n1024\n1024\n1024\n8192\nunlimited\n64\n64\n" + core_blocks(512) + "\n" + core_blocks(512) +
+            "1024\n1024\n742\n742\n8192\nunlimited\n64\n64\n" + core_blocks(512) + "\n" + core_blocks(512) +
                 "\nunlimited\nunlimited\nunlimited\n");
 }
 
@@ -356,7 +356,7 @@ TEST_F(IsolationTest, RunsAFewThousandForksNoFurther) {
   code.file("bootstrap",
             "#!/usr/bin/python3\nimport os,time\nn=0\ntry:\n  while n<2000:\n    if os.fork()==0: time.sleep(1000)\n   "
             " n+=1\n"
-            "except OSError: print('bounded' if n<1024 else n,flush=True)\n");
+            "except OSError: print('bounded' if n<742 else n,flush=True)\n");
   if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "needs python3";
   EXPECT_EQ(
       run_in({.id = next_id(), .tmp_bytes = 1 << 20, .task = code.descriptor()}, {.candidates = {"/var/task/bootstrap"},

@@ -46,7 +46,7 @@ constexpr rlim_t kCoreBytes = 10'737'418'240;
 // Without a root of its own a program that dies would write its core among the code.
 constexpr Limit kNoCore = {RLIMIT_CORE, 0, kCoreBytes};
 // Counted over all processes of a user of a user namespace, so without one it would count those of the host's.
-constexpr Limit kProcesses = {RLIMIT_NPROC, 1024, 1024};
+constexpr Limit kProcesses = {RLIMIT_NPROC, 742, 742};
 
 // Everything the child needs, ready before it exists: it runs on its parent's memory.
 struct Prepared {

@@ -132,7 +132,7 @@ asio::awaitable<Api::Answer> Api::invoke(http::Request& request, std::string& re
     co_return response;
   }
 
-  std::string trace = continue_trace(request.header("X-Amzn-Trace-Id"));
+  std::string trace = continue_trace(request.header("X-Amzn-Trace-Id"), function->settings.tracing_mode == "Active");
   std::string trace_answer = trace_for_caller(trace);
   InvokeRequest call{.function = std::move(function),
                      .payload = request.body.empty() ? "{}" : std::move(request.body),

@@ -35,6 +35,9 @@ TEST(ContinueTrace, KeepsAGoodTraceAndMakesTheRest) {
     EXPECT_TRUE(made.starts_with("Root=1-"));
     EXPECT_EQ(continue_trace(made), made);
   }
+  EXPECT_NE(continue_trace("", true).find(";Sampled=1"), std::string::npos);
+  EXPECT_NE(continue_trace(root, true).find(";Sampled=1"), std::string::npos);
+  EXPECT_NE(continue_trace(root + ";Sampled=0", true).find(";Sampled=0"), std::string::npos) << "the caller decides";
   EXPECT_EQ(trace_for_caller(root + ";Parent=53995c3f42cd8ad8;Sampled=1"),
             "root=1-5759e988-bd862e3fe1be46a994272793;sampled=1");
 }

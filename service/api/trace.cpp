@@ -37,7 +37,7 @@ std::string make_root() {
 
 }  // namespace
 
-std::string continue_trace(std::string_view incoming) {
+std::string continue_trace(std::string_view incoming, bool is_tracing) {
   std::string_view root;
   std::string_view parent;
   std::string_view sampled;
@@ -67,7 +67,7 @@ std::string continue_trace(std::string_view incoming) {
   trace += ";Parent=";
   trace += root.empty() || parent.empty() ? random_hex(8) : std::string(parent);
   trace += ";Sampled=";
-  trace += sampled.empty() ? "0" : sampled;
+  trace += !sampled.empty() ? sampled : is_tracing ? "1" : "0";
   return trace + others;
 }
 

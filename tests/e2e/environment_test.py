@@ -124,7 +124,7 @@ class Namespace(EnvironmentTest):
     def test_limits_are_those_of_aws(self):
         said = self.ask("limits", "for l in n Hn u Hu s Hs l Hl v t f; do ulimit -$l; done; "
                                   "ls -d /dev/shm /sys 2>/dev/null; true")
-        self.assertEqual(said.split(), ["1024", "1024", "1024", "1024", "8192", "unlimited", "64", "64",
+        self.assertEqual(said.split(), ["1024", "1024", "742", "742", "8192", "unlimited", "64", "64",
                                         "unlimited", "unlimited", "unlimited"])
 
     def test_no_path_of_the_service_is_told(self):
