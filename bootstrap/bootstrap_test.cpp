@@ -57,6 +57,33 @@ def handler(event, context):
   EXPECT_NE(bad.body.find("Runtime.LambdaContextUnmarshalError"), std::string::npos);
 }
 
+TEST_F(BootstrapTest, AWrapperIsGivenTheCommandLine) {
+  write_program("wrapper",
+                "#!/bin/bash\nexport WRAPPED=yes\nargs=(\"$@\")\n"
+                "exec \"${args[@]:0:$#-1}\" -X importtime \"${args[@]: -1}\"\n");
+  variables_["AWS_LAMBDA_EXEC_WRAPPER"] = directory_ / "wrapper";
+  const char* source =
+      "import os, sys\ndef handler(event, context): return [os.environ.get('WRAPPED'), sys._xoptions]\n";
+  start_python(source);
+  EXPECT_EQ(invoke("{}").body, "[null, {}]") << "not where the runtime is none of AWS's";
+  kill_program();
+  variables_["AWS_EXECUTION_ENV"] = "AWS_Lambda_python3";
+  start("app.handler");
+  EXPECT_EQ(invoke("{}").body, "[\"yes\", {\"importtime\": true}]");
+  EXPECT_EQ(invoke("{}").body, "[\"yes\", {\"importtime\": true}]");
+}
+
+TEST_F(BootstrapTest, AWrapperThatCannotBeExecutedIsTheStatusOfAShell) {
+  variables_["AWS_EXECUTION_ENV"] = "AWS_Lambda_python3.11";
+  write("wrapper", "#!/bin/sh\nexec \"$@\"\n");
+  for (const auto& [name, status] : {std::pair("missing", 127), std::pair("wrapper", 126)}) {
+    variables_["AWS_LAMBDA_EXEC_WRAPPER"] = directory_ / name;
+    start_python("def handler(event, context): return 1\n");
+    const int wait_status = end();
+    EXPECT_TRUE(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status) << name << ": " << wait_status;
+  }
+}
+
 TEST_F(BootstrapTest, RemovesTheTraceIdWhereThereIsNone) {
   start_python("import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')\n");
   EXPECT_EQ(invoke("{}", "Lambda-Runtime-Trace-Id: Root=1\r\n").body, "\"Root=1\"");

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
 #include "bootstrap/json.h"
 #include "protocol/errors.h"
 #include "runtime/json_text.h"
+#include "runtime/log.h"
 #include "runtime/report.h"
 #include "runtime/xray_cause.h"
 
@@ -57,6 +59,17 @@ std::string_view traced_cause(runtime::Buffer& out, const Client& client, const 
 
 std::string ErrorReport::json() const {
   return body.empty() ? runtime::error_json(type, message, lines_of(stack_trace)) : body;
+}
+
+void log_failure(const ErrorReport& report, std::string_view request_id) {
+  const runtime::LogSettings& settings = runtime::process_log_settings();
+  if (!settings.json) {
+    std::fprintf(stderr, "%s\n", report.message.c_str());
+    return;
+  }
+  std::string fields = "\"errorType\":";
+  runtime::append_json_string(fields, report.type);
+  runtime::write_log(settings, runtime::LogLevel::kError, report.message, request_id, fields);
 }
 
 ErrorReport plain_report(std::string type, std::string message) {

@@ -34,6 +34,8 @@ ErrorReport protocol_report();
 [[nodiscard]] runtime::Client::Answer fail(runtime::Client& client, const ErrorReport& report);
 // The same for one whose answer has begun to stream: what comes behind a part of it is cut to what trailers may hold.
 [[nodiscard]] runtime::Client::Answer fail_stream(runtime::Client& client, const ErrorReport& report);
+// A line on stderr, or an entry in JSON where that is the function's log format.
+void log_failure(const ErrorReport& report, std::string_view request_id);
 // The initialisation failed. The process shall end afterwards.
 void fail_init(runtime::Client& client, const ErrorReport& report);
 

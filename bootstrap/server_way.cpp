@@ -201,7 +201,7 @@ ErrorReport ServerWay::failure(Outcome outcome, std::string_view request_id) {
   exchange_->close();
   ErrorReport report = outcome == Outcome::kEnded ? exit_report(describe_end(server_.take_wait_status()), request_id)
                                                   : plain_report("Runtime.ServerError", exchange_->problem());
-  std::fprintf(stderr, "%s\n", report.message.c_str());
+  log_failure(report, request_id);
   return report;
 }
 

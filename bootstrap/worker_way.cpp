@@ -171,7 +171,7 @@ ErrorReport WorkerWay::failure(Worker::Outcome outcome, std::string_view request
     report = exit_report(worker_->death(), request_id);
   }
   worker_.reset();
-  std::fprintf(stderr, "%s\n", report.message.c_str());
+  log_failure(report, request_id);
   return report;
 }
 

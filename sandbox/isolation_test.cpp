@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "sandbox/test_environment.h"

@@ -1,8 +1,8 @@
 """LoggingConfig acts: format, levels and group, in the programs of managed runtimes and in the lines of the platform."""
 
+import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 import functions
-from harness import PYTHON, ServiceTest
+from harness import PYTHON, ROLE, ServiceTest
 
 PYTHON_HANDLER = """
 import logging, os, sys
@@ -55,8 +55,17 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
 
 class Logging(ServiceTest):
     def deploy(self, name, runtime, files, handler="app.handler", logging=None, **settings):
-        self.service.deploy(name, functions.zip_of(files), runtime=runtime, handler=handler, Timeout=60,
-                            LoggingConfig=logging or {"LogFormat": "JSON"}, **settings)
+        self.create(name, functions.zip_of(files), runtime, handler, logging or {"LogFormat": "JSON"}, **settings)
+
+    def create(self, name, zip_bytes, runtime, handler, logging, **settings):
+        """By hand: Debian's boto3 does not know LoggingConfig."""
+        self.ask("POST", "/2015-03-31/functions", FunctionName=name, Runtime=runtime, Handler=handler, Role=ROLE, Timeout=60,
+                 Code={"ZipFile": base64.b64encode(zip_bytes).decode()}, LoggingConfig=logging, **settings)
+        self.service.wait_active(name)
+
+    def ask(self, method, path, **members):
+        status, _, body = self.service.http(method, path, json.dumps(members).encode())
+        self.assertIn(status, (200, 201), body)
 
     def entries(self, answer):
         """(the objects of the log's tail, its other lines)."""
@@ -78,7 +87,7 @@ class Logging(ServiceTest):
         self.assertEqual((variables["AWS_LAMBDA_LOG_FORMAT"], variables["AWS_LAMBDA_LOG_LEVEL"],
                           variables["AWS_LAMBDA_LOG_GROUP_NAME"]), ("JSON", "WARN", "mine/group"))
         self.assertIn("caught", self.service.ogni("logs", "variables").stdout, "a log is found by the function's name")
-        self.client.update_function_configuration(FunctionName="variables", LoggingConfig={"LogFormat": "Text"})
+        self.ask("PUT", "/2015-03-31/functions/variables/configuration", LoggingConfig={"LogFormat": "Text"})
         self.service.wait_active("variables")
         answer = self.service.invoke("variables", tail=True)
         self.assertEqual([name for name in answer.json if name in ("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL")], [])
@@ -112,8 +121,8 @@ class Logging(ServiceTest):
         objects, others = self.entries(self.service.invoke("exits", tail=True))
         self.assertEqual(others, [])
         failure = next(entry for entry in objects if entry.get("level") == "ERROR")
-        self.assertEqual((failure["message"], failure["errorType"]),
-                         ("Runtime exited with error: exit status 3", "Runtime.ExitError"))
+        self.assertIn("Runtime exited with error: exit status 3", failure["message"])
+        self.assertEqual(failure["errorType"], "Runtime.ExitError")
 
     def test_python_logs_objects(self):
         self.deploy("python", PYTHON, {"app.py": PYTHON_HANDLER})
@@ -198,9 +207,9 @@ class Logging(ServiceTest):
         self.assertIn("plain[DEBUG] debugged[WARN] warned \"1\"\nand on", self.service.invoke("java-text", tail=True).log)
 
     def test_objects_below_the_level_are_dropped_from_any_runtime(self):
-        self.service.deploy("provided", functions.bash_handler(
+        self.create("provided", functions.bash_handler(
             "echo '{\"level\":\"DEBUG\",\"message\":\"low\"}' >&2; echo '{\"level\":\"ERROR\",\"message\":\"high\"}' >&2; echo 1"),
-            LoggingConfig={"LogFormat": "JSON"})
+            "provided.al2023", "hello.handler", {"LogFormat": "JSON"})
         answer = self.service.invoke("provided", tail=True)
         self.assertEqual([entry["message"] for entry in self.application(answer)], ["high"])
 
