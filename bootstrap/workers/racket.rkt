@@ -178,6 +178,7 @@
                               (let ([id (hash-ref fields "trace_id" #f)]) (and id (string->bytes/utf-8 id))))
   (with-handlers ([(lambda (raised) (not (exn:break? raised)))
                    (lambda (raised)
+                     (flush-output)
                      (when begun? (end-stream))
                      (set! stream-type #f)
                      (refuse "error" (type-of raised) (message-of raised) (stack-of raised)))])
@@ -189,11 +190,11 @@
                                   event)
                               (context-of fields)))
                    (lambda (result . more) (values (if stream-type #"" (bytes-of result)) more)))])
+      (flush-output)
       (if (end-stream)
           (send "end")
           (send "result" (type-head (and (pair? more) (car more))) body))))
-  (set! running #f)
-  (flush-output))
+  (set! running #f))
 
 (define (number-of bytes) (string->number (bytes->string/latin-1 bytes)))
 
