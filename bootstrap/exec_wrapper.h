@@ -1,5 +1,5 @@
-// AWS_LAMBDA_EXEC_WRAPPER: a program of the customer's that gets the command line of a managed runtime as its arguments and
-// is to execute it. Source: AWS Lambda Developer Guide, "Modifying the runtime environment", "Wrapper scripts".
+// AWS_LAMBDA_EXEC_WRAPPER: a program of the customer's that gets the command line of a managed runtime as its arguments
+// and is to execute it. Source: AWS Lambda Developer Guide, "Modifying the runtime environment", "Wrapper scripts".
 #pragma once
 
 #include <string>

@@ -24,8 +24,9 @@ std::string variable_of(std::string_view field) {
   return name;
 }
 
-// What follows the name of the script in the path, decoded (RFC 3875, 4.1.5). With PHP it is nothing where the path does not
-// name the script, as with servers that rewrite: PHP puts it into PHP_SELF, from which applications make their links.
+// What follows the name of the script in the path, decoded (RFC 3875, 4.1.5). With PHP it is nothing where the path
+// does not name the script, as with servers that rewrite: PHP puts it into PHP_SELF, from which applications make their
+// links.
 std::string path_info(const FastcgiScript& script, std::string_view path) {
   if (!script.is_php) return percent_decoded(path);
   const std::string decoded = percent_decoded(path);

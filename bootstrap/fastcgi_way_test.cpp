@@ -97,7 +97,8 @@ TEST_F(PhpTest, DecodesThePathForTheApplication) {
             R"(["\/a b\/A\/%00\/%zz\/100%","\/index.php\/a%20b\/%41\/%00\/%25zz\/100%25"])");
 }
 
-// What frameworks make their links from: Yii from SCRIPT_NAME, CakePHP from PHP_SELF, Symfony from both and REQUEST_URI.
+// What frameworks make their links from: Yii from SCRIPT_NAME, CakePHP from PHP_SELF, Symfony from both and
+// REQUEST_URI.
 constexpr const char* kWhere = R"(<?php echo implode(' ', [$_SERVER['SCRIPT_NAME'], $_SERVER['PHP_SELF'],
   $_SERVER['DOCUMENT_ROOT'], $_SERVER['SCRIPT_FILENAME'], $_SERVER['REQUEST_URI'], $_SERVER['PATH_INFO'] ?? '-', getcwd()]);)";
 

@@ -1,5 +1,5 @@
-// The languages that have a worker in workers/, and how each is started. workers/table.cpp is the list: a new language is
-// a file beside it and one entry.
+// The languages that have a worker in workers/, and how each is started. workers/table.cpp is the list: a new language
+// is a file beside it and one entry.
 #pragma once
 
 #include <array>
@@ -23,17 +23,19 @@ struct Language {
   Words interpreters;
   // What follows the interpreter on the command line. Replaced within a word: {script} by a path that can be read from
   // start to end, again and again; {directory} by the directory that it lies in (kFile); {opt} by where layers are;
-  // {requests} and {replies}, each a word, by paths of the private pipes. Where these are named, the embedded worker opens
-  // them by itself, close-on-exec: it inherits neither, and nothing needs hiding from programs that the handler starts.
+  // {requests} and {replies}, each a word, by paths of the private pipes. Where these are named, the embedded worker
+  // opens them by itself, close-on-exec: it inherits neither, and nothing needs hiding from programs that the handler
+  // starts.
   Words arguments;
-  // The same where a wrapper (exec_wrapper.h) gets the command line, if that differs: wrappers put words of their own before
-  // the last one, which must be the script.
+  // The same where a wrapper (exec_wrapper.h) gets the command line, if that differs: wrappers put words of their own
+  // before the last one, which must be the script.
   Words wrapped_arguments = {};
   // A file of this name in /opt/ogni/workers/ is used instead of the embedded one.
   const char* file_name;
   std::string_view script;
-  // kMemory: {script} is /proc/self/fd/5; also the interpreter may read descriptor 5. kFile: a file of the name above in
-  // a directory of its own below /tmp, for an interpreter that wants an extension or opens it more than once by name.
+  // kMemory: {script} is /proc/self/fd/5; also the interpreter may read descriptor 5. kFile: a file of the name above
+  // in a directory of its own below /tmp, for an interpreter that wants an extension or opens it more than once by
+  // name.
   enum class Handover { kMemory, kFile };
   Handover handover = Handover::kMemory;
   // So many empty files in memory are the worker's from descriptor 6 on, to keep output in.

@@ -22,8 +22,8 @@ struct ErrorReport {
 ErrorReport plain_report(std::string type, std::string message);
 // Of an "error" or "init-error" frame.
 ErrorReport report_of(const FrameReader& frame);
-// Puts the last lines of what was written on stderr behind the message. The worker's own line about the error, and what comes
-// after that, is not among them.
+// Puts the last lines of what was written on stderr behind the message. The worker's own line about the error, and what
+// comes after that, is not among them.
 void add_errors(ErrorReport& report, std::string_view errors);
 // As the platform reports a runtime that ended. `death` as Worker::death() gives it.
 ErrorReport exit_report(std::string_view death, std::string_view request_id);

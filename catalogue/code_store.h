@@ -37,8 +37,8 @@ class CodeStore {
   ~CodeStore();
 
   // Stores and unpacks `zip`, or finds it there. Errors: kInvalidArgument for what is not a zip or is hostile
-  // (the message says which entry and why; for our log), kNotFound for a zip without entries, kTooLarge for one that unpacks beyond the limits,
-  // kLimit for a full disk.
+  // (the message says which entry and why; for our log), kNotFound for a zip without entries, kTooLarge for one that
+  // unpacks beyond the limits, kLimit for a full disk.
   [[nodiscard]] Result<CodeReference> add(std::string_view zip);
   // O_PATH descriptor of the unpacked tree. Errors: kNotFound.
   [[nodiscard]] Result<Fd> open_tree(const std::string& sha256_hex) const;
