@@ -45,7 +45,7 @@ if(OGNI_COVERAGE)
   # The counters lie in one file for each program, mapped while it runs: processes that fork, clear their environment or are
   # killed count all the same.
   add_compile_options(-fprofile-instr-generate=${CMAKE_BINARY_DIR}/profile/%m%c.profraw -fcoverage-mapping
-    "SHELL:-mllvm -runtime-counter-relocation" -O1)
+    "SHELL:-mllvm -runtime-counter-relocation" -O1 -g0)
   add_link_options(-fprofile-instr-generate)
 endif()
 

@@ -38,13 +38,18 @@ class ScriptedHost : public RuntimeHost {
   }
   void oversized_answer() override { ++oversized; }
   void broken_answer() override { ++broken; }
-  std::optional<runtime_api::ApiError> begin_init_error(std::string_view) override { return std::nullopt; }
+  std::optional<runtime_api::ApiError> begin_init_error(std::string_view error_type) override {
+    init_errors.emplace_back(error_type);
+    return init_refusal;
+  }
   void finish_init_error(std::string body) override { bodies.push_back(std::move(body)); }
 
   int polls = 0;
   int oversized = 0;
   int broken = 0;
   std::deque<std::shared_ptr<NextWaiter>> waiters;
+  std::vector<std::string> init_errors;  // their types
+  std::optional<runtime_api::ApiError> init_refusal;
   std::vector<AnswerKind> kinds;
   std::vector<std::string> bodies;
   std::vector<std::optional<StreamFailure>> failures;
@@ -437,6 +442,110 @@ TEST_F(EndpointTest, CountsHeadsAndForgetsThoseOfConnectionsThatEnd) {
 }
 
 // Nothing that a peer sends comes back as bytes that are no UTF-8, or no JSON.
+TEST_F(EndpointTest, TakesAnErrorOfInitialisationAndKeepsTheConnection) {
+  const auto post = [](std::string_view body) {
+    return "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nLambda-Runtime-Function-Error-Type: My.Type\r\n"
+           "Content-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  };
+  Client client(port_);
+  client.send(post("{\"errorType\":\"My.Type\"}"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  client.send("POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202")) << "without a body";
+  client.send(post(std::string(protocol::limits::kPayloadBytesMax + 1, 'x')));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 413"));
+  on_reactor([this] { host_->init_refusal = runtime_api::internal_error(); });
+  client.send(post("{}"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 500"));
+  on_reactor([&] {
+    EXPECT_EQ(host_->init_errors, (std::vector<std::string>{"My.Type", "", "My.Type", "My.Type"}));
+    EXPECT_EQ(host_->bodies, (std::vector<std::string>{"{\"errorType\":\"My.Type\"}", ""}));
+    return 0;
+  });
+}
+
+// The type that came with its head stays; half of a body is no error to tell a caller.
+TEST_F(EndpointTest, TakesNoPartOfAnErrorOfInitialisationThatBreaksOff) {
+  Client client(port_);
+  client.send("POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"errorT");
+  client.finish_sending();
+  EXPECT_EQ(client.receive(), "");
+  on_reactor([&] {
+    EXPECT_EQ(host_->init_errors.size(), 1U);
+    EXPECT_TRUE(host_->bodies.empty());
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, TakesAnAnswerWithoutABody) {
+  for (const std::string_view verb : {"response", "error"}) {
+    Client client(port_);
+    client.send("POST /2018-06-01/runtime/invocation/current/" + std::string(verb) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  }
+  on_reactor([&] {
+    EXPECT_EQ(host_->kinds, (std::vector<AnswerKind>{AnswerKind::kResponse, AnswerKind::kError}));
+    EXPECT_EQ(host_->bodies, (std::vector<std::string>{"", ""}));
+    return 0;
+  });
+}
+
+TEST_F(EndpointTest, TellsAPollThatIsRefusedAndKeepsTheConnection) {
+  Client client(port_);
+  client.send(kNext);
+  wait_for_polls(1);
+  on_reactor([this] { host_->waiters.back()->outcome.set(runtime_api::internal_error()); });
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 500"));
+  client.send(kNext);
+  wait_for_polls(2);
+  give_event("", std::make_shared<std::string>("{}"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 200"));
+}
+
+// It does not fit the socket's buffer, and the peer takes its time.
+TEST_F(EndpointTest, SendsALargeEventToAPeerThatReadsLate) {
+  const auto payload = std::make_shared<std::string>(protocol::limits::kPayloadBytesMax, 'e');
+  for (std::size_t i = 0; i < payload->size(); ++i) (*payload)[i] = static_cast<char>('a' + (i + i / 251) % 26);
+  Client client(port_);
+  client.send(kNext);
+  wait_for_polls(1);
+  give_event("", payload);
+  const std::string response = client.receive();
+  EXPECT_TRUE(response.starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(response.ends_with("\r\n\r\n" + *payload));
+  client.send(answer("current", "response", "ok"));
+  EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+}
+
+TEST_F(EndpointTest, GivesUpAPeerThatLeavesInTheMiddleOfALargeEvent) {
+  Client client(port_);
+  client.send(kNext);
+  wait_for_polls(1);
+  const auto payload = std::make_shared<std::string>(protocol::limits::kPayloadBytesMax, 'e');
+  give_event("", payload);
+  client.leave();
+  Client after(port_);
+  after.send("GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(after.receive().ends_with("pong"));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (payload.use_count() > 1) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the event is still held";
+    std::this_thread::yield();
+  }
+}
+
+// As a client of HTTP/1.0 does, and one that says so.
+TEST_F(EndpointTest, ClosesBehindAnAnswerWhereThePeerAsksForIt) {
+  for (const std::string_view version : {"1.0\r\n", "1.1\r\nHost: x\r\nConnection: close\r\n"}) {
+    Client client(port_);
+    client.send("POST /2018-06-01/runtime/invocation/current/response HTTP/" + std::string(version) +
+                "Content-Length: 2\r\n\r\nok");
+    EXPECT_TRUE(client.receive().starts_with("HTTP/1.1 202")) << version;
+    EXPECT_EQ(client.receive(), "") << version;
+  }
+}
+
 TEST_F(EndpointTest, ErrorsDoNotRepeatWhatWasSent) {
   const std::string_view bad = "by\xff\xc3\x28\"";
   const std::string text(bad);
