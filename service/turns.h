@@ -3,6 +3,8 @@
 // What a function makes the reactor do (lines of its log, requests and bytes on its Runtime API) is charged to its
 // environment's share. An environment within its share does not wait. One that has used it up waits for a turn: one
 // environment at a time, with a pause after each, so that however many flood it, everything else waits for one share.
+// What an invocation needs is credited to the environment that gets it, since its caller has asked for that work: a function
+// that only answers its invocations never waits, however fast they come.
 #pragma once
 
 #include <algorithm>
@@ -31,6 +33,8 @@ class WorkShare {
   explicit WorkShare(Clock::duration refill_every = kRefillEvery) : refill_every_(refill_every) {}
 
   void charge(int units) { left_ -= units; }
+  // For work that is due. It may go beyond what is kept for a burst, until the work is done.
+  void credit(int units) { left_ = std::max(left_, std::min(kUnitsMax, left_) + units); }
   bool is_spent(Clock::time_point now) {
     if (left_ > 0) return false;
     const auto shares = std::min<Clock::rep>((now - refilled_) / refill_every_, kUnitsMax / kUnits);
@@ -77,6 +81,8 @@ class Turns : public std::enable_shared_from_this<Turns> {
 
     // After the work: what it was. At least one unit for each turn(), or others wait for nothing.
     void charge(int units) { share_.charge(units); }
+    // Before work that a caller has asked for.
+    void credit(int units) { share_.credit(units); }
     // Before the work. Returns at once within the share, and behind those of the same environment who wait already.
     boost::asio::awaitable<void> turn() {
       if (waiting_.empty() && !share_.is_spent(WorkShare::Clock::now())) co_return;

@@ -52,6 +52,17 @@ TEST(WorkShare, WhoRestsHasABurst) {
   EXPECT_TRUE(share.is_spent(begin + std::chrono::hours(1)));
 }
 
+TEST(WorkShare, WhatIsCreditedIsNotSavedUp) {
+  WorkShare share;
+  const WorkShare::Clock::time_point begin{std::chrono::hours(1)};
+  for (int credits = 0; credits < 10; ++credits) share.credit(100);
+  share.charge(WorkShare::kUnitsMax + 99);
+  EXPECT_TRUE(share.has_left());
+  share.charge(1);
+  EXPECT_FALSE(share.has_left());
+  EXPECT_FALSE(share.is_spent(begin));
+}
+
 class TurnsTest : public ::testing::Test {
  protected:
   // Works for `member` without end, a piece of `units` at a time, and counts them.

@@ -36,6 +36,10 @@ constexpr int kRequestUnits = 24;
 constexpr int kConnectionUnits = 64;
 constexpr int kLookUnits = 2;
 constexpr int units_of_read(std::size_t bytes) { return 8 + static_cast<int>(bytes / 2048); }
+// What an invocation is credited with: two requests, each on a connection of its own and in a few pieces; the bytes of its
+// answer, in reads of 16 KiB or chunks of 1 KiB and more.
+constexpr int kInvocationUnits = 2 * (kRequestUnits + kConnectionUnits + 4 * units_of_read(0));
+constexpr std::size_t kAnswerBytesPerUnit = 640;
 // A refused or oversized body is read to its end up to here, so that the connection can go on.
 constexpr std::uint64_t kDiscardBytesMax = 64 << 20;
 constexpr std::size_t kCopyBytesMax = 4096;
@@ -154,6 +158,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     if (!open_ || std::holds_alternative<std::monostate>(outcome)) co_return false;
     if (const auto* error = std::get_if<runtime_api::ApiError>(&outcome)) co_return co_await write_error(*error);
     const auto& event = std::get<NextEvent>(outcome);
+    turns_->credit(kInvocationUnits);
     head_text_ = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     head_text_.append(protocol::header::kPipelining).append(": 1\r\n");
     head_text_ += event.headers;
@@ -167,6 +172,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
                             .error_type = request_.header(protocol::header::kFunctionErrorType),
                             .response_mode = request_.header(protocol::header::kResponseMode)};
     if (const auto refused = host_->begin_answer(answer)) co_return co_await refuse(*refused);
+    if (head_.body == http::RequestParser::Body::kLength) credit_answer(head_.body_bytes);
     auto body = co_await read_body(protocol::limits::kPayloadBytesMax);
     if (!open_) co_return false;  // the environment has ended, and its invocation with it
     if (body) {
@@ -192,6 +198,12 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       co_return co_await write_accepted();
     }
     co_return body.error() == BodyFailure::kTooLarge&& co_await refuse(runtime_api::request_too_large());
+  }
+
+  // An invocation has one answer, so this is bounded by its size.
+  void credit_answer(std::uint64_t bytes) {
+    const auto due = std::min<std::uint64_t>(bytes, protocol::limits::kPayloadBytesMax) / kAnswerBytesPerUnit;
+    turns_->credit(static_cast<int>(due));
   }
 
   enum class BodyFailure { kTooLarge, kBroken };
@@ -233,6 +245,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   // Parses some of the chunks that are here already.
   Result<http::RequestParser::Chunks> parse_some_chunks(std::string& body, std::size_t bytes_max) {
     const std::string_view all(buffer_);
+    const std::size_t before = body.size();
     auto chunks = parser_.parse_chunks(all.substr(0, kParseBytes), body, bytes_max);
     // The head of a chunk, or the trailers, may be longer than that.
     const bool too_little = chunks && chunks->bytes == 0 && all.size() > kParseBytes;
@@ -240,6 +253,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
     if (!chunks) return chunks;
     buffer_.erase(0, chunks->bytes);
     turns_->charge(1 + static_cast<int>(chunks->begun / 2));
+    credit_answer(body.size() - before);
     return chunks;
   }
   // Waits until there are more. False where the body cannot go on.

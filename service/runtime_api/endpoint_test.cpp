@@ -8,12 +8,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <future>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include "protocol/limits.h"
@@ -103,7 +106,9 @@ class Client {
 
 class EndpointTest : public ::testing::Test {
  protected:
-  EndpointTest() {
+  explicit EndpointTest(WorkShare::Clock::duration refill_every = WorkShare::kRefillEvery,
+                        WorkShare::Clock::duration pace = Turns::kPace)
+      : turns_(std::make_shared<Turns>(context_.get_executor(), refill_every, pace)) {
     Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -145,7 +150,7 @@ class EndpointTest : public ::testing::Test {
 
   boost::asio::io_context context_{1};
   std::shared_ptr<ScriptedHost> host_ = std::make_shared<ScriptedHost>();
-  std::shared_ptr<Turns> turns_ = std::make_shared<Turns>(context_.get_executor());
+  std::shared_ptr<Turns> turns_;
   std::shared_ptr<BodyRoom> room_ = std::make_shared<BodyRoom>();
   std::shared_ptr<RuntimeEndpoint> endpoint_ =
       std::make_shared<RuntimeEndpoint>(context_.get_executor(), turns_->join(), room_->make_holder());
@@ -343,6 +348,57 @@ TEST_F(EndpointTest, TellsAPeerThatWaitsToGoOn) {
     EXPECT_EQ(host_->kinds, (std::vector<AnswerKind>{AnswerKind::kError}));
     return 0;
   });
+}
+
+// Whoever uses up its share waits until its connection is closed.
+class EndpointWithoutTurnsTest : public EndpointTest {
+ protected:
+  EndpointWithoutTurnsTest() : EndpointTest(std::chrono::hours(1000), std::chrono::hours(1000)) {
+    on_reactor([this] { timer_.async_wait([this](const boost::system::error_code& error) { overdue(!error); }); });
+  }
+  ~EndpointWithoutTurnsTest() override {
+    on_reactor([this] { timer_.cancel(); });
+  }
+  // One event, and its answer in `pieces`.
+  void invoke(Client& client, std::span<const std::string_view> pieces) {
+    client.send(kNext);
+    wait_for_polls(++polls_);
+    give_event("Lambda-Runtime-Aws-Request-Id: r1\r\n", std::make_shared<std::string>("{}"));
+    ASSERT_TRUE(client.receive().starts_with("HTTP/1.1 200"));
+    for (const std::string_view piece : pieces) client.send(piece);
+    ASSERT_TRUE(client.receive().starts_with("HTTP/1.1 202"));
+  }
+
+ private:
+  // Closes every connection, so that a test which waits for a turn fails, and does not hang.
+  void overdue(bool is_overdue) {
+    if (is_overdue) endpoint_->stop();
+  }
+  int polls_ = 0;
+  boost::asio::steady_timer timer_{context_, std::chrono::seconds(60)};
+};
+
+TEST_F(EndpointWithoutTurnsTest, WhoOnlyAnswersInvocationsNeverWaitsForATurn) {
+  const std::string small = answer("current", "response", "{}");
+  const std::string large = answer("current", "response", std::string(1 << 20, 'x'));
+  const std::string largest = answer("current", "response", std::string(protocol::limits::kPayloadBytesMax, 'x'));
+  const std::string chunk = "4000\r\n" + std::string(0x4000, 'x') + "\r\n";
+  std::string chunks;
+  for (int i = 0; i < 64; ++i) chunks += chunk;
+  const std::string streamed = stream_of(chunks, "");
+  const std::size_t head = small.find("{}");
+  Client client(port_);
+  for (int i = 0; i < 500 && !HasFatalFailure(); ++i) {
+    invoke(client, std::array<std::string_view, 1>{small});
+    invoke(client, std::array<std::string_view, 2>{std::string_view(small).substr(0, head), "{}"});
+  }
+  for (int i = 0; i < 100 && !HasFatalFailure(); ++i) {
+    Client fresh(port_);
+    invoke(fresh, std::array<std::string_view, 1>{small});
+  }
+  for (int i = 0; i < 20 && !HasFatalFailure(); ++i) invoke(client, std::array<std::string_view, 1>{large});
+  for (int i = 0; i < 5 && !HasFatalFailure(); ++i) invoke(client, std::array<std::string_view, 1>{largest});
+  for (int i = 0; i < 20 && !HasFatalFailure(); ++i) invoke(client, std::array<std::string_view, 1>{streamed});
 }
 
 TEST_F(EndpointTest, RefusesAForeignRequestIdAndKeepsTheConnection) {
