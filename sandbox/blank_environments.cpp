@@ -158,6 +158,7 @@ Result<BlankEnvironment> BlankEnvironments::make(int root) {
 }
 
 Result<void> BlankEnvironments::stock() {
+  follow_host();
   auto blank = make();
   if (!blank) return failure(std::move(blank).error());
   kept_.push_back(std::move(*blank));
@@ -165,6 +166,7 @@ Result<void> BlankEnvironments::stock() {
 }
 
 Result<BlankEnvironment> BlankEnvironments::take(bool with_way_out) {
+  follow_host();
   const auto fits = [&](const BlankEnvironment& blank) { return (blank.address != 0) == with_way_out; };
   for (auto found = std::ranges::find_if(kept_, fits); found != kept_.end();
        found = std::ranges::find_if(kept_, fits)) {
@@ -194,6 +196,10 @@ void BlankEnvironments::discard(BlankEnvironment blank) {
 void BlankEnvironments::discard_all() {
   for (BlankEnvironment& blank : kept_) blank.lifeline.reset();  // all at once, then each
   for (BlankEnvironment& blank : std::exchange(kept_, {})) discard(std::move(blank));
+}
+
+void BlankEnvironments::follow_host() {
+  if (mounts_ != nullptr && mounts_->follow_host()) discard_all();
 }
 
 void BlankEnvironments::release(std::uint32_t slot, std::string cgroup) {

@@ -65,6 +65,8 @@ class [[nodiscard]] BlankEnvironments {
   // Ends one that nobody has got yet, and waits until it is gone.
   void discard(BlankEnvironment blank);
   void discard_all();
+  // Ends the kept ones when their roots are out of date.
+  void follow_host();
   // The zygote has died. It may have left a clone that nobody knows, so only another launcher can go on.
   bool lost() const { return zygote_lost_; }
   std::size_t count() const { return kept_.size(); }

@@ -6,8 +6,8 @@
 
 namespace ogni::sandbox {
 
-// Copied from the host when the launcher starts, where they exist: what programs need to find libraries, certificates,
-// time zone, file types, and themselves. Only what everyone may read is copied.
+// Copied from the host when the launcher starts and whenever they change, where they exist: what programs need to find
+// libraries, certificates, time zone, file types, and themselves. Only what everyone may read is copied.
 inline constexpr std::array<std::string_view, 27> kHostEtc = {
     "alternatives",
     "ld.so.cache",

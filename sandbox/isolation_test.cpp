@@ -166,6 +166,26 @@ TEST_F(IsolationTest, HasTheLocaleThatLangNames) {
       "1\n3\n");
 }
 
+TEST_F(IsolationTest, ItsEtcFollowsTheHosts) {
+  const std::filesystem::path place = "/etc/alternatives/ogni-test-" + std::to_string(::getpid());
+  std::error_code error;
+  std::filesystem::create_directory(place, error);
+  if (error) GTEST_SKIP() << "cannot write to /etc";
+  const std::unique_ptr<const std::filesystem::path, void (*)(const std::filesystem::path*)> removal(
+      &place, [](const std::filesystem::path* path) { std::filesystem::remove_all(*path); });
+  const std::string look = "cat " + place.string() + "/file 2>&1; readlink " + place.string() + "/link";
+  sh(look);  // the launcher is there, and has not seen them
+  std::ofstream(place / "file") << "one\n";
+  std::filesystem::create_symlink("file", place / "link");
+  EXPECT_EQ(sh(look), "one\nfile\n");
+  std::ofstream(place / "fresh") << "two\n";
+  std::filesystem::rename(place / "fresh", place / "file");
+  std::filesystem::remove(place / "link");
+  EXPECT_EQ(sh(look), "two\n");
+  std::filesystem::remove_all(place);
+  EXPECT_EQ(sh("ls /etc/alternatives | grep -c ogni-test-" + std::to_string(::getpid())), "0\n");
+}
+
 TEST_F(IsolationTest, HasTheLimitsOfAws) {
   EXPECT_EQ(sh("ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -s; ulimit -Hs; ulimit -l; ulimit -Hl; ulimit -c; "
                "ulimit -Hc; "

@@ -55,6 +55,7 @@ Result<void> become_lean_root() {
 Result<MountNamespaces> MountNamespaces::create(SharedMemory shared_memory) {
   auto host = unshare_mounts(MS_SLAVE);
   if (!host) return failure(std::move(host).error());
+  EtcWatch etc_watch;  // before the first copy, so that no change is missed
   auto code_mounts = CodeMounts::create(shared_memory);
   if (!code_mounts) return failure(std::move(code_mounts).error().within("code mounts"));
   auto template_namespace = unshare_mounts(MS_PRIVATE);
@@ -65,8 +66,8 @@ Result<MountNamespaces> MountNamespaces::create(SharedMemory shared_memory) {
   auto lean = unshare_mounts(MS_PRIVATE);
   if (!lean) return failure(std::move(lean).error());
   if (auto made = become_lean_root(); !made) return failure(std::move(made).error().within("lean root"));
-  return MountNamespaces(std::move(*host), std::move(*code_mounts), std::move(*template_namespace),
-                         std::move(*template_root), std::move(*lean));
+  return MountNamespaces(std::move(*host), std::move(etc_watch), shared_memory, std::move(*code_mounts),
+                         std::move(*template_namespace), std::move(*template_root), std::move(*lean));
 }
 
 // Empty where the host has none. A resolver on the host's loopback cannot be reached, those behind it can.
@@ -133,6 +134,29 @@ Taken MountNamespaces::return_with(Taken taken) {
     return failure(std::move(back).error());
   }
   return taken;
+}
+
+Result<void> MountNamespaces::make_template_and_stray() {
+  if (auto entered = enter(host_); !entered) return entered;
+  etc_watch_.extend();
+  auto mount_namespace = unshare_mounts(MS_PRIVATE);
+  if (!mount_namespace) return failure(std::move(mount_namespace).error());
+  auto root = TemplateRoot::become(shared_memory_);
+  if (!root) return failure(std::move(root).error());
+  // What failed this time only must not cost environments their own inodes.
+  if (template_root_.why_shared().empty() && !root->why_shared().empty()) {
+    return failure(ErrorCode::kUnavailable, root->why_shared());
+  }
+  template_namespace_ = std::move(*mount_namespace);
+  template_root_ = std::move(*root);
+  return {};
+}
+
+bool MountNamespaces::follow_host() {
+  template_is_old_ = etc_watch_.take_change() || template_is_old_;
+  if (!template_is_old_) return false;
+  template_is_old_ = !return_with(make_template_and_stray());
+  return !template_is_old_;
 }
 
 Result<Root> MountNamespaces::take_root(int files) { return return_with(take_root_and_stray(files)); }

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "sandbox/code_mounts.h"
+#include "sandbox/etc_watch.h"
 #include "sandbox/skeleton.h"
 #include "sandbox/template_root.h"
 
@@ -54,6 +55,10 @@ class [[nodiscard]] MountNamespaces {
   // after; if the way back fails it must not go on, which `lost()` tells.
   [[nodiscard]] Result<Root> take_root(int files = -1);
   [[nodiscard]] Result<Trees> take_trees(const CodeDirectories& code);
+  // Makes the template anew when the host's /etc has changed since. True when it did: roots that were taken before are out
+  // of date. When the new one cannot be made, the old one stays, and the next call tries again. The caller is where
+  // take_root() wants it.
+  [[nodiscard]] bool follow_host();
   bool lost() const { return lost_; }
   // Why environments share inodes with the host; empty where they do not.
   const std::string& why_shared() const { return template_root_.why_shared(); }
@@ -61,18 +66,25 @@ class [[nodiscard]] MountNamespaces {
   int host() const { return host_.get(); }
 
  private:
-  MountNamespaces(Fd host, CodeMounts code_mounts, Fd template_namespace, TemplateRoot template_root, Fd lean)
+  MountNamespaces(Fd host, EtcWatch etc_watch, SharedMemory shared_memory, CodeMounts code_mounts,
+                  Fd template_namespace, TemplateRoot template_root, Fd lean)
       : host_(std::move(host)),
+        etc_watch_(std::move(etc_watch)),
+        shared_memory_(shared_memory),
         code_mounts_(std::move(code_mounts)),
         template_namespace_(std::move(template_namespace)),
         template_root_(std::move(template_root)),
         lean_(std::move(lean)) {}
   Result<Root> take_root_and_stray(int files);
+  Result<void> make_template_and_stray();
   Result<Trees> take_trees_and_stray(const CodeDirectories& code);
   template <typename Taken>
   Taken return_with(Taken taken);
 
   Fd host_;
+  EtcWatch etc_watch_;
+  bool template_is_old_ = false;
+  SharedMemory shared_memory_;
   CodeMounts code_mounts_;  // they live in host_
   Fd template_namespace_;
   TemplateRoot template_root_;  // lives in template_namespace_

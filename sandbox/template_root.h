@@ -1,6 +1,6 @@
 // What the root of every environment on the host's files is made of.
 //
-// It is made ready once, when the launcher starts: a small tmpfs with the host's /usr bound into it, files of its /etc, and
+// It is made ready when the launcher starts, and anew when the host's /etc has changed: a small tmpfs with the host's /usr bound into it, files of its /etc, and
 // what every root has (skeleton.h). Each environment gets overlays of that, of which every inode is its own: what a function
 // watches (inotify) or locks there, neither the host nor another function has anything to do with. The data, and what the
 // kernel keeps of them in memory, are the host's.
