@@ -377,6 +377,15 @@ TEST_F(OwnWorker, ThatCannotLoadAgainIsReportedWithTheRequest) {
       << failed.body;
 }
 
+// Every attempt meets a worker that is ready and takes no event, so that none is delivered.
+TEST_F(OwnWorker, ThatTakesNoEventIsReportedWithHowItEnded) {
+  start_worker("exec 3<&-\necho 'ready 0 0' >&4\nexit 5\n");
+  const Request failed = invoke("1");
+  EXPECT_TRUE(is_error(failed));
+  EXPECT_NE(failed.body.find("RequestId: id-1 Error: Runtime exited with error: exit status 5"), std::string::npos)
+      << failed.body;
+}
+
 TEST_F(OwnWorker, StreamsAReply) {
   start_worker(std::string(kRead) +
                "  printf 'stream 24 2\\ncontent_type=text/plain\\nabchunk 0 3\\ncde' >&4\n"

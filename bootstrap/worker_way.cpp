@@ -15,6 +15,8 @@ using runtime::Invocation;
 
 namespace {
 
+constexpr int kAttemptsMax = 2;
+
 // A reply need not say which invocation it answers.
 bool belongs_to(const FrameReader& reply, std::string_view request_id) {
   const std::string_view said = reply.field("request_id");
@@ -204,7 +206,7 @@ bool WorkerWay::exchange(const Invocation& invocation, Worker::Outcome& outcome)
 Client::Answer WorkerWay::serve(Client& client) {
   const Invocation& invocation = client.invocation();
   // A worker found dead before the event reached it has cost nothing yet: a second one gets the event.
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!worker_) {
       if (const auto failed = start()) {
         const ErrorReport report = failed->wait_status
@@ -221,7 +223,8 @@ Client::Answer WorkerWay::serve(Client& client) {
     Worker::Outcome outcome = Worker::Outcome::kDied;
     const bool is_asked = exchange(invocation, outcome);
     if (is_asked && outcome == Worker::Outcome::kReply) return answer(client);
-    if (is_asked && worker_->delivered()) {
+    const bool is_last = attempt + 1 == kAttemptsMax;
+    if (is_asked && (worker_->delivered() || is_last)) {
       const ErrorReport report = failure(outcome, invocation.request_id);
       return fail(client, report);
     }
