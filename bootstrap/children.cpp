@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bootstrap/descriptor.h"
+#include "bootstrap/spawn.h"
 
 namespace ogni::bootstrap {
 namespace {
@@ -54,17 +55,7 @@ std::vector<pid_t> children_of(pid_t process) {
   return children;
 }
 
-// As /proc has it; empty where the process is gone. Source: proc(5), /proc/pid/stat, field 22.
-std::string start_time_of(pid_t process) {
-  const Descriptor file(::open(("/proc/" + std::to_string(process) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  char buffer[1024];
-  const ssize_t count = file ? ::read(file.get(), buffer, sizeof buffer) : 0;
-  const std::string_view text(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
-  std::size_t at = text.rfind(')');  // the name may hold anything
-  for (int i = 2; i < 22 && at != std::string_view::npos; ++i) at = text.find(' ', at + 1);
-  if (at == std::string_view::npos) return {};
-  return std::string(text.substr(at + 1, text.find(' ', at + 1) - at - 1));
-}
+std::string start_time_of(pid_t process) { return process_field(process, 22); }
 
 // False: there is nobody left to wait for.
 bool reap(std::span<const pid_t> own) {

@@ -39,8 +39,9 @@ Exchange::Outcome Exchange::attempt(const HttpRequest& request, Clock::time_poin
   expect(request);
   if (!socket_) socket_ = connect_to(address_, server_, until);
   if (!socket_) {
-    if (server_.has_ended()) return Outcome::kEnded;
-    return fail("cannot connect to " + address_.text + ": " + std::strerror(errno));
+    const int error = errno;
+    if (has_died(until)) return Outcome::kEnded;
+    return fail("cannot connect to " + address_.text + ": " + std::strerror(error));
   }
   bytes_.clear();
   encode(request, bytes_, unsent_[1]);
@@ -96,7 +97,9 @@ Exchange::Outcome Exchange::receive(Clock::time_point until) {
       commit(static_cast<std::size_t>(count));
     } else if (count == 0) {
       finish();
-      if (state() == State::kDone) continue;
+      // An answer without a length ends with the connection: it is whole, or the server has died in the middle of it.
+      if (state() == State::kDone && (!has_died(until) || server_.has_succeeded())) continue;
+      if (state() == State::kDone) return Outcome::kEnded;
       // A server that dies closes its sockets a moment before it can be seen to have ended.
       const auto moment = Clock::now() + kEndMax;
       if (server_.wait(-1, 0, std::min(until, moment)) == ServerProcess::Event::kEnded) return Outcome::kEnded;
@@ -109,10 +112,17 @@ Exchange::Outcome Exchange::receive(Clock::time_point until) {
         return fail(has_more ? "the server does not take the request" : "the server does not answer"), Outcome::kTime;
       }
       if (event == ServerProcess::Event::kEnded) return Outcome::kEnded;
-    } else if (errno != EINTR) {
-      return fail(std::string("the connection to the server was lost: ") + std::strerror(errno));
+    } else if (const int error = errno; error != EINTR) {
+      if (has_died(until)) return Outcome::kEnded;
+      return fail(std::string("the connection to the server was lost: ") + std::strerror(error));
     }
   }
+}
+
+// A server that has begun to end has closed its sockets, and takes a while to end on a busy machine.
+bool Exchange::has_died(Clock::time_point until) const {
+  if (server_.has_ended()) return true;
+  return server_.is_ending() && server_.wait(-1, 0, until) == ServerProcess::Event::kEnded;
 }
 
 Exchange::Outcome Exchange::judge() {

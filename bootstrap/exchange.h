@@ -66,6 +66,7 @@ class Exchange {
 
  private:
   bool is_stale() const;
+  bool has_died(Clock::time_point until) const;
   Outcome attempt(const HttpRequest& request, Clock::time_point until);
   void send_on();
   Outcome receive(Clock::time_point until);

@@ -31,6 +31,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if 'die' in self.path: os._exit(5)
             self.wfile.write(b'0\r\n\r\n')
             return
+        if path == '/tail':  # whose end is that of the connection
+            self.send_response(200)
+            self.send_header('Content-Type', 'text/plain')
+            self.end_headers()
+            self.wfile.write(b'half'); self.wfile.flush()
+            self.close_connection = True
+            if 'die' in self.path: os._exit(5)
+            if 'kill' in self.path: os.kill(os.getpid(), 9)
+            if 'leave' in self.path: os._exit(0)
+            return
         if path == '/echo':
             result, kind = body, self.headers.get('content-type', 'text/plain')
         elif path == '/gzip':
@@ -267,6 +277,35 @@ TEST_F(HttpTest, StartsAServerAgainThatHasDied) {
   EXPECT_TRUE(is_error(invoke(v2("POST", "/close"))));
   EXPECT_NE(invoke(v2("GET", "/garbage")).body.find("Runtime.ServerError"), std::string::npos);
   EXPECT_EQ(Json::parse(asked(v2("GET", "/")))["pid"].text(), second);
+}
+
+// Only the server's end tells such an answer from a whole one.
+TEST_F(HttpTest, AnAnswerWithoutALengthIsCutOffWhereTheServerDies) {
+  for (const char* streams : {"", "1"}) {
+    variables_["OGNI_HTTP_STREAM"] = streams;
+    start_server();
+    const auto tail = [this](const std::string& how) {
+      return invoke(v2("GET", "/tail", R"(,"rawQueryString":")" + how + "\""));
+    };
+    for (const auto& [how, end] : {std::pair("die", "exit status 5"), std::pair("kill", "signal: killed")}) {
+      const Request cut = tail(how);
+      if (*streams == '\0') {
+        EXPECT_TRUE(is_error(cut)) << cut.body;
+        EXPECT_NE(cut.body.find(end), std::string::npos) << cut.body;
+      } else {
+        EXPECT_TRUE(cut.body.ends_with("half")) << cut.body;
+        EXPECT_EQ(cut.trailer("Lambda-Runtime-Function-Error-Type"), "Runtime.ExitError") << how;
+      }
+    }
+    for (const char* how : {"", "leave", ""}) {
+      const Request whole = tail(how);
+      EXPECT_FALSE(is_error(whole)) << how;
+      EXPECT_NE(whole.body.find("half"), std::string::npos) << whole.body;
+      EXPECT_EQ(whole.trailers, "") << how;
+    }
+    kill_program();
+    variables_["OGNI_HTTP_PORT"] = free_port();
+  }
 }
 
 TEST_F(HttpTest, StreamsWithAPrelude) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 
@@ -66,6 +67,22 @@ bool ServerProcess::is_running() const {
   siginfo_t info = {};
   return process_ > 0 && ::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
          info.si_pid == 0;
+}
+
+// Source: PF_EXITING in the kernel's include/linux/sched.h; field 9 of /proc/pid/stat has the flags.
+bool ServerProcess::is_ending() const {
+  constexpr unsigned long kExiting = 0x4;
+  if (process_ <= 0) return false;
+  const std::string flags = process_field(process_, 9);
+  unsigned long value = 0;
+  std::from_chars(flags.data(), flags.data() + flags.size(), value);
+  return (value & kExiting) != 0;
+}
+
+bool ServerProcess::has_succeeded() const {
+  siginfo_t info = {};
+  return process_ > 0 && ::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid != 0 && info.si_code == CLD_EXITED && info.si_status == 0;
 }
 
 void ServerProcess::end() {

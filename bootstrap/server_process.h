@@ -39,6 +39,10 @@ class ServerProcess {
   bool is_running() const;
   // Was started, and has ended by itself.
   bool has_ended() const { return process_ > 0 && !is_running(); }
+  // Has begun to end. The kernel tells this before it closes the connections of the process.
+  bool is_ending() const;
+  // Has ended by itself, with status 0.
+  bool has_succeeded() const;
   void end();
   // SIGTERM, and no more than `max` for what the server does about it.
   void stop(std::chrono::milliseconds max) const;

@@ -70,6 +70,17 @@ pid_t spawn(const Spawn& plan) {
 
 int open_process(pid_t process) { return static_cast<int>(::syscall(SYS_pidfd_open, process, 0)); }
 
+std::string process_field(pid_t process, int number) {
+  const Descriptor file(::open(("/proc/" + std::to_string(process) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[1024];
+  const ssize_t count = file ? ::read(file.get(), buffer, sizeof buffer) : 0;
+  const std::string_view text(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
+  std::size_t at = text.rfind(')');  // the name may hold anything
+  for (int i = 2; i < number && at != std::string_view::npos; ++i) at = text.find(' ', at + 1);
+  if (at == std::string_view::npos) return {};
+  return std::string(text.substr(at + 1, text.find(' ', at + 1) - at - 1));
+}
+
 void stop_process(pid_t process, int process_descriptor, std::chrono::milliseconds max) {
   if (process <= 0 || ::kill(process, SIGTERM) != 0 || process_descriptor < 0) return;
   const auto until = std::chrono::steady_clock::now() + max;

@@ -31,6 +31,9 @@ pid_t spawn(const Spawn& plan);
 // Null-terminated, as execve(2) takes them; valid while `texts` is unchanged.
 std::vector<char*> pointers(const std::vector<std::string>& texts);
 
+// Of /proc/pid/stat, by its number in proc(5), 4 or more; empty where the process is gone.
+std::string process_field(pid_t process, int number);
+
 // pidfd_open(2); -1 where the kernel has none (before 5.3).
 int open_process(pid_t process);
 
