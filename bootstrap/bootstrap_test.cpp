@@ -386,6 +386,36 @@ TEST_F(OwnWorker, ThatTakesNoEventIsReportedWithHowItEnded) {
       << failed.body;
 }
 
+// The pipe holds a part of the event, so that it is on its way when the worker ends or answers.
+TEST_F(OwnWorker, ThatDoesNotReadALargeEventIsReportedWithWhatItDid) {
+  const std::string large(4 * 1024 * 1024, 'x');
+  start_worker(
+      "echo 'ready 0 0' >&4\nwhile read -r kind head_bytes body_bytes <&3; do\n"
+      "  IFS= read -r -N \"$head_bytes\" head <&3\n  IFS= read -r -N 8 begin <&3\n"
+      "  case $begin in\n    xx*) exit 7;;\n    yy*) echo 'result 0 0' >&4; exec sleep 1000;;\n"
+      "    *) printf 'result 0 2\\nok' >&4;;\n  esac\ndone\n");
+  EXPECT_NE(invoke(large).body.find("Runtime exited with error: exit status 7"), std::string::npos);
+  EXPECT_EQ(invoke("12345678").body, "ok");
+  EXPECT_NE(invoke(std::string(large.size(), 'y')).body.find("Runtime.InvalidWorkerReply"), std::string::npos);
+  EXPECT_EQ(invoke("12345678").body, "ok");
+}
+
+// It is used without forking, and replaced where it is of no more use.
+TEST_F(OwnWorker, ThatCannotForkAfterAllServes) {
+  variables_["OGNI_PREFORK"] = "1";
+  for (const char* reply : {"echo 'no 0 0'", "echo nonsense", "printf 'forked 10 0\\nprocess=1\\n'",
+                            "printf 'forked %d 0\\nprocess=%s\\n' $((9 + ${#BASHPID})) $BASHPID"}) {
+    start_worker(
+        "printf 'ready 10 0\\nforks=yes\\n' >&4\nwhile read -r kind head_bytes body_bytes <&3; do\n"
+        "  IFS= read -r -N \"$head_bytes\" head <&3\n"
+        "  event=; ((body_bytes == 0)) || IFS= read -r -N \"$body_bytes\" event <&3\n"
+        "  if [[ $kind == fork ]]; then " +
+        std::string(reply) + " >&4\n  else printf 'result 0 %d\\n%s' ${#event} \"$event\" >&4; fi\ndone\n");
+    for (const char* event : {"1", "2", "3"}) EXPECT_EQ(invoke(event).body, event) << reply;
+    kill_program();
+  }
+}
+
 TEST_F(OwnWorker, StreamsAReply) {
   start_worker(std::string(kRead) +
                "  printf 'stream 24 2\\ncontent_type=text/plain\\nabchunk 0 3\\ncde' >&4\n"

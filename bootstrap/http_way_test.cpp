@@ -31,6 +31,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if 'die' in self.path: os._exit(5)
             self.wfile.write(b'0\r\n\r\n')
             return
+        if path == '/half':
+            self.send_response(200); self.send_header('Content-Length', '100'); self.end_headers()
+            self.wfile.write(b'half'); self.close_connection = True
+            return
         if path == '/tail':  # whose end is that of the connection
             self.send_response(200)
             self.send_header('Content-Type', 'text/plain')
@@ -303,6 +307,44 @@ TEST_F(HttpTest, AnAnswerWithoutALengthIsCutOffWhereTheServerDies) {
       EXPECT_NE(whole.body.find("half"), std::string::npos) << whole.body;
       EXPECT_EQ(whole.trailers, "") << how;
     }
+    kill_program();
+    variables_["OGNI_HTTP_PORT"] = free_port();
+  }
+}
+
+TEST_F(HttpTest, AnAnswerThatEndsBeforeItsLengthIsAnError) {
+  for (const char* streams : {"", "1"}) {
+    variables_["OGNI_HTTP_STREAM"] = streams;
+    start_server();
+    const Request cut = invoke(v2("GET", "/half"));
+    if (*streams == '\0') {
+      EXPECT_TRUE(is_error(cut)) << cut.body;
+      EXPECT_NE(cut.body.find("in the middle of its answer"), std::string::npos) << cut.body;
+    } else {
+      EXPECT_TRUE(cut.body.ends_with("half")) << cut.body;
+      EXPECT_EQ(cut.trailer("Lambda-Runtime-Function-Error-Type"), "Runtime.ServerError");
+    }
+    EXPECT_EQ(invoke(v2("GET", "/tail")).trailers, "") << "the server goes on";
+    kill_program();
+    variables_["OGNI_HTTP_PORT"] = free_port();
+  }
+}
+
+TEST_F(HttpTest, AServerThatCannotBeStartedAgainIsReportedWithTheRequest) {
+  const auto marker = (directory_ / "again").string();
+  for (const auto& [then, expected] :
+       {std::pair("exit 4", "RequestId: id-2 Error: Runtime exited with error: exit status 4"),
+        std::pair("exec sleep 1000", "nothing listens on 127.0.0.1:")}) {
+    std::filesystem::remove(marker);
+    write_program("python", kServer);
+    write_program("server", "#!/bin/sh\n[ -e " + marker + " ] && " + then + "\n: > " + marker + "\nexec " +
+                                (directory_ / "python").string() + "\n");
+    variables_["OGNI_HTTP_READY_MS"] = "5000";
+    start("anything");
+    EXPECT_NE(invoke(v2("GET", "/exit")).body.find("exit status 3"), std::string::npos);
+    const Request failed = invoke(v2("GET", "/"));
+    EXPECT_TRUE(is_error(failed));
+    EXPECT_NE(failed.body.find(expected), std::string::npos) << failed.body;
     kill_program();
     variables_["OGNI_HTTP_PORT"] = free_port();
   }
