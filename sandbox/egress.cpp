@@ -114,40 +114,27 @@ Result<void> Egress::load_rules(bool forwarding_is_off) const {
   const std::string marker = forwarding_is_off ? " chain " + std::string(kForwardingWasOff) + " {\n }\n" : "";
   const std::string ours = "\"" + prefix() + "*\"";
   const std::string all = text_of(network_) + "/14";
+  const std::string from = "  iifname " + ours + " ";
+  const std::string to = "  oifname " + ours + " ";
+  const std::string never = from + "ip daddr { " + kNever + " } drop\n";
   // Added and deleted first: what a predecessor left is replaced in the same transaction.
-  auto loaded = run_nft(host_mounts_.get(), -1,
-                        "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + marker +
-                            " set flows { type ipv4_addr; size 65535; flags dynamic; }\n"
-                            " chain input {\n  type filter hook input priority -10; policy accept;\n"
-                            "  iifname " +
-                            ours +
-                            " drop\n }\n"
-                            " chain forward {\n  type filter hook forward priority -10; policy accept;\n"
-                            "  iifname " +
-                            ours +
-                            " meta nfproto != ipv4 drop\n"
-                            "  iifname " +
-                            ours + " ip saddr != " + all +
-                            " drop\n"
-                            "  iifname " +
-                            ours + " ip daddr { " + kNever +
-                            " } drop\n"
-                            "  iifname " +
-                            ours +
-                            " tcp dport 25 drop\n"
-                            // The host's own table of connections is not one environment's to fill.
-                            "  iifname " +
-                            ours +
-                            " ct state new add @flows { ip saddr ct count over 1024 } drop\n"
-                            "  oifname " +
-                            ours +
-                            " ct state established,related accept\n"
-                            "  oifname " +
-                            ours +
-                            " drop\n }\n"
-                            " chain postrouting {\n  type nat hook postrouting priority 100; policy accept;\n"
-                            "  ip saddr " +
-                            all + " oifname != " + ours + " masquerade\n }\n}\n");
+  std::string script = "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + marker;
+  script += " set flows { type ipv4_addr; size 65535; flags dynamic; }\n";
+  // Before any rule of the host's gives a packet another destination: what is addressed to the host, or to a metadata
+  // service, may lead to a container, a proxy or another machine.
+  script += " chain first {\n  type filter hook prerouting priority -300; policy accept;\n";
+  script += from + "meta nfproto != ipv4 drop\n" + never;
+  script += from + "fib daddr type { local, broadcast, anycast } drop\n }\n";
+  script += " chain input {\n  type filter hook input priority -10; policy accept;\n" + from + "drop\n }\n";
+  script += " chain forward {\n  type filter hook forward priority -10; policy accept;\n";
+  script += from + "meta nfproto != ipv4 drop\n" + from + "ip saddr != " + all + " drop\n" + never;
+  script += from + "tcp dport 25 drop\n";
+  // The host's own table of connections is not one environment's to fill.
+  script += from + "ct state new add @flows { ip saddr ct count over 1024 } drop\n";
+  script += to + "ct state established,related accept\n" + to + "drop\n }\n";
+  script += " chain postrouting {\n  type nat hook postrouting priority 100; policy accept;\n";
+  script += "  ip saddr " + all + " oifname != " + ours + " masquerade\n }\n}\n";
+  auto loaded = run_nft(host_mounts_.get(), -1, script);
   if (!loaded) return failure(std::move(loaded).error());
   return {};
 }

@@ -1,7 +1,7 @@
 // The way out as root: a pair of virtual interfaces per environment, and one table of rules.
 //
-// What is let through is forwarded and masqueraded. What comes from an environment and is for this host itself arrives in
-// the input chain, whatever the address, and is dropped there. The table carries the service's tag: it is replaced at start
+// What is let through is forwarded and masqueraded. What comes from an environment and is addressed to this host itself is
+// dropped before the host's own rules can send it elsewhere; what they send to the host, in the input chain. The table carries the service's tag: it is replaced at start
 // and removed at the end.
 #pragma once
 

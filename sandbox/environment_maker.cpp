@@ -175,6 +175,9 @@ Result<void> EnvironmentMaker::check(const wire::MakeEnvironment& request, std::
   if (request.has_root && request.strength == Strength::kProcess) {
     return failure(ErrorCode::kInvalidArgument, "a process of the host has the host's files");
   }
+  if (request.egress && options_.way_out == WayOutDemand::kNone) {
+    return failure(ErrorCode::kInvalidArgument, "this launcher was told to give no way out");
+  }
   if (request.memory_bytes > kBytesMax || request.tmp_bytes > kBytesMax) {
     return failure(ErrorCode::kInvalidArgument, "more memory than there is");
   }

@@ -2,6 +2,7 @@
 #include "sandbox/launcher.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -221,6 +222,75 @@ TEST(Launcher, RefusesCodeThatIsNoDirectory) {
 
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message().find("task"), std::string::npos) << made.error().message();
+}
+
+// Which would change the host: its rules, and as root its forwarding.
+TEST(Launcher, GivesNoWayOutThatItWasNotToldOf) {
+  std::string why;
+  const auto launcher = start_launcher(Strength::kNamespace, why);
+  if (launcher == nullptr) GTEST_SKIP() << "this host cannot have namespaces: " << why;
+
+  const auto made = make(*launcher, {.id = next_id(), .tmp_bytes = 1 << 20, .egress = true});
+
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code(), ErrorCode::kInvalidArgument) << made.error().message();
+}
+
+// The launcher may open what the daemon may not.
+TEST(Launcher, IsNotLedElsewhereByWhatHasTakenTheDirectorysPlace) {
+  std::string why;
+  const auto launcher = start_launcher(Strength::kNamespace, why);
+  if (launcher == nullptr) GTEST_SKIP() << "this host cannot have namespaces: " << why;
+  CodeDirectory place;
+  place.file("own/code/bootstrap", kSleeper).file("secret/code/bootstrap", kSleeper);
+  const std::filesystem::path root(place.path());
+  const auto code = open_file(root / "own/code", O_PATH | O_DIRECTORY);
+  ASSERT_TRUE(code);
+  const auto ask = [&](const char* expected) {
+    for (const bool is_layer : {false, true}) {
+      const std::array layers = {code->get()};
+      EnvironmentSpec spec{.id = next_id(), .tmp_bytes = 1 << 20};
+      if (is_layer) {
+        spec.layers.assign(layers.begin(), layers.end());
+      } else {
+        spec.task = code->get();
+      }
+      const auto made = make(*launcher, spec);
+      ASSERT_FALSE(made) << expected;
+      EXPECT_NE(made.error().message().find(expected), std::string::npos) << made.error().message();
+    }
+  };
+  std::filesystem::rename(root / "own", root / "kept");
+  std::filesystem::create_directory_symlink("secret", root / "own");
+  std::filesystem::rename(root / "kept", root / "elsewhere");  // the descriptor's path follows it
+  std::filesystem::rename(root / "elsewhere/code", root / "elsewhere/gone");
+  std::filesystem::remove_all(root / "elsewhere/gone");
+  std::filesystem::create_directory_symlink("../secret/code", root / "elsewhere/code");
+  ask("No such file");  // nothing is at "... (deleted)"
+  std::filesystem::create_directory_symlink("../secret/code", root / "elsewhere/gone (deleted)");
+  ask("not where it was");
+}
+
+TEST(Launcher, RefusesDescriptorsOfEveryOtherKind) {
+  std::string why;
+  const auto launcher = start_launcher(Strength::kNamespace, why);
+  if (launcher == nullptr) GTEST_SKIP() << "this host cannot have namespaces: " << why;
+  CodeDirectory place;
+  std::filesystem::create_symlink("/", std::filesystem::path(place.path()) / "link");
+  const Fd link(::open((place.path() + "/link").c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const auto sockets = socket_pair();
+  const Fd memory(::memfd_create("code", MFD_CLOEXEC));
+  const auto process = open_pidfd(::getpid());
+  const auto space = open_file("/proc/self/ns/user", O_RDONLY);
+  ASSERT_TRUE(link && sockets && memory && process && space);
+  for (const int descriptor : {link.get(), sockets->first.get(), memory.get(), process->get(), space->get()}) {
+    for (const auto place_of : {&EnvironmentSpec::task, &EnvironmentSpec::runtime, &EnvironmentSpec::root}) {
+      EnvironmentSpec spec{.id = next_id(), .tmp_bytes = 1 << 20};
+      spec.*place_of = descriptor;
+      EXPECT_FALSE(make(*launcher, spec)) << descriptor;
+    }
+  }
+  EXPECT_TRUE(make(*launcher, {.id = next_id(), .tmp_bytes = 1 << 20}));
 }
 
 TEST_P(LauncherStrengthTest, MakesAHundredEnvironmentsAndLeavesNothing) {

@@ -70,16 +70,6 @@ Result<MountNamespaces> MountNamespaces::create(SharedMemory shared_memory) {
                          std::move(*template_namespace), std::move(*template_root), std::move(*lean));
 }
 
-// Empty where the host has none. A resolver on the host's loopback cannot be reached, those behind it can.
-Fd take_name_servers() {
-  for (const char* path : {"/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"}) {
-    auto tree = clone_tree(AT_FDCWD, path, Depth::kTopOnly);
-    constexpr auto kSealed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    if (tree && seal_tree(tree->get(), kSealed, Depth::kTopOnly)) return std::move(*tree);
-  }
-  return {};
-}
-
 Result<Root> MountNamespaces::take_root_and_stray(int files) {
   if (files >= 0) {
     if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
@@ -100,7 +90,11 @@ Result<Trees> MountNamespaces::take_trees_and_stray(const CodeDirectories& code)
   if (code.task < 0 && code.runtime < 0 && code.layers.empty() && !code.name_servers) return trees;
 
   if (auto entered = enter(host_); !entered) return failure(std::move(entered).error());
-  if (code.name_servers) trees.name_servers = take_name_servers();
+  if (code.name_servers) {
+    auto name_servers = name_servers_.copy();
+    if (!name_servers) return failure(std::move(name_servers).error().within("name servers"));
+    trees.name_servers = std::move(*name_servers);
+  }
   const auto take = [&](std::span<const int> descriptors, Fd& tree, std::string_view name) -> Result<void> {
     auto taken = code_mounts_.take(descriptors, code.task);
     if (!taken) return failure(std::move(taken).error().within(name));

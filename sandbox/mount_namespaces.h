@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "sandbox/code_mounts.h"
 #include "sandbox/etc_watch.h"
+#include "sandbox/name_servers.h"
 #include "sandbox/skeleton.h"
 #include "sandbox/template_root.h"
 
@@ -86,6 +87,7 @@ class [[nodiscard]] MountNamespaces {
   bool template_is_old_ = false;
   SharedMemory shared_memory_;
   CodeMounts code_mounts_;  // they live in host_
+  NameServers name_servers_;
   Fd template_namespace_;
   TemplateRoot template_root_;  // lives in template_namespace_
   Fd lean_;

@@ -20,6 +20,7 @@ namespace ogni::sandbox {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+constexpr std::string_view kPairMac("\x02\0\0\0\0\x02", 6);
 
 template <typename T>
 void put(std::string& bytes, const T& value) {
@@ -172,6 +173,7 @@ Result<void> RouteNetlink::add_pair(const std::string& name, const std::string& 
   std::string other;
   put(other, ifinfomsg{});
   put_name(other, IFLA_IFNAME, peer);
+  put_attribute(other, IFLA_ADDRESS, kPairMac);
   put_number(other, IFLA_NET_NS_PID, static_cast<std::uint32_t>(process));
   std::string data;
   put_attribute(data, VETH_INFO_PEER, other);
@@ -181,6 +183,7 @@ Result<void> RouteNetlink::add_pair(const std::string& name, const std::string& 
   std::string bytes = begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   put(bytes, ifinfomsg{});
   put_name(bytes, IFLA_IFNAME, name);
+  put_attribute(bytes, IFLA_ADDRESS, kPairMac);
   put_attribute(bytes, IFLA_LINKINFO, kind);
   return ask(std::move(bytes), "make a pair of interfaces");
 }
@@ -198,8 +201,8 @@ Result<void> RouteNetlink::set_up(unsigned index) {
   std::string bytes = begin(RTM_NEWLINK, 0);
   ifinfomsg link{};
   link.ifi_index = static_cast<int>(index);
-  link.ifi_flags = IFF_UP;
-  link.ifi_change = IFF_UP;
+  link.ifi_flags = IFF_UP | IFF_NOARP;
+  link.ifi_change = IFF_UP | IFF_NOARP;
   put(bytes, link);
   return ask(std::move(bytes), "set an interface up");
 }

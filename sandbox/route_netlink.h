@@ -21,12 +21,15 @@ class [[nodiscard]] RouteNetlink {
   explicit RouteNetlink(Fd socket) : socket_(std::move(socket)) {}
   int descriptor() const { return socket_.get(); }
 
-  // A pair of virtual interfaces: one here, the other in the network namespace of `process`.
+  // A pair of virtual interfaces: one here, the other in the network namespace of `process`. Both have the same hardware
+  // address, so that each takes what the other sends to itself: neither has to ask for it.
   [[nodiscard]] Result<void> add_pair(const std::string& name, const std::string& peer, pid_t process);
   // The index of the interface with this name.
   [[nodiscard]] Result<unsigned> find_link(const std::string& name);
   // IPv4 in host order.
   [[nodiscard]] Result<void> add_address(unsigned index, std::uint32_t address, std::uint8_t bits);
+  // One of a pair. Without ARP: the table of who is asked for is the whole host's, in all network namespaces, and small.
+  // Entries that nobody is asked for can be taken out of it at any time.
   [[nodiscard]] Result<void> set_up(unsigned index);
   [[nodiscard]] Result<void> add_default_route(std::uint32_t gateway);
 

@@ -5,8 +5,10 @@
 """
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -112,6 +114,7 @@ class NetworkTest(unittest.TestCase):
         """Commands of sh that let whoever runs them, in mounts of his own, see WORLD as the host's name server."""
         place = tempfile.NamedTemporaryFile("w", prefix="r-")
         self.addCleanup(place.close)
+        self.name_servers = place.name
         place.write(f"nameserver {WORLD}\n")
         place.flush()
         os.chmod(place.name, 0o644)
@@ -202,6 +205,58 @@ class WhoeverStartsIt:
         run("ip", "addr", "add", later + "/24", "dev", "out")
         wait_until(lambda: self.reached(service, "out", (later, 8081), seconds=1) == set(), "it is not reached")
         self.assertEqual(self.reached(service, "out", (later, 8081), (WORLD, 8080), seconds=1), {WORLD})
+        self.assertEqual(service.stop(), 0)
+
+    def test_a_rule_by_which_the_host_sends_packets_elsewhere_is_no_way_to_what_is_never_let_through(self):
+        """As containers' published ports have it, and agents that answer in the place of a metadata service."""
+        self.in_this_world(8080, self.in_world)
+        lead = f"ip daddr {HOST} tcp dport 8082 dnat to {WORLD}:8080; ip daddr {METADATA} tcp dport 80 dnat to {WORLD}:8080;"
+        run("nft", "-f", "-", input="table ip elsewhere {\n" + "".join(
+            f" chain {hook} {{ type nat hook {hook} priority -100; {lead} }}\n" for hook in ("prerouting", "output")) + "}\n")
+        for target in ((HOST, 8082), (METADATA, 80)):
+            socket.create_connection(target, timeout=10).close()
+        service = self.serve("--network", "egress")
+        self.deploy(service, "out")
+        self.assertEqual(self.reached(service, "out", (WORLD, 8080), (HOST, 8082), (METADATA, 80)), {WORLD})
+        run("nft", "delete", "table", "ip", "elsewhere")
+        self.assertEqual(service.stop(), 0)
+        self.expect_nothing_left()
+
+    def test_asking_for_strangers_does_not_fill_the_hosts_table_of_neighbours(self):
+        self.in_this_world(8080, self.in_world)
+        service = self.serve("--network", "egress")
+        for name in ("out", "other"):
+            self.deploy(service, name)
+        taken = self.attack(service, "out", "strangers", device="eth0", count=4000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            for number in range(100, 120):
+                one.sendto(b"", (f"10.77.1.{number}", 9))  # fails where there is no room to ask for a neighbour
+        self.assertEqual(taken, 4000)
+        self.assertEqual(self.reached(service, "other", (WORLD, 8080)), {WORLD})
+        self.assertEqual(service.stop(), 0)
+
+    def test_the_file_that_names_the_servers_is_of_each_environment(self):
+        service = self.serve("--network", "egress")
+        for name in ("out", "other"):
+            self.deploy(service, name)
+        path = "/etc/resolv.conf"
+        self.assertEqual(self.attack(service, "out", "read", paths=[path]), {path: f"nameserver {WORLD}\n".encode().hex()})
+        for attack, while_it_lasts in (("lock", "lock"), ("watch", "touch")):
+            outcome = []
+            caller = threading.Thread(target=lambda: outcome.append(service.invoke(
+                "out", {"attack": attack, "with": {"paths": [path], "seconds": 3}}).json))
+            caller.start()
+            tries = 0
+            while caller.is_alive():
+                with open(self.name_servers) as file:
+                    file.read()
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                more = {"seconds": 0} if while_it_lasts == "lock" else {}
+                self.assertIn(self.attack(service, "other", while_it_lasts, paths=[path], **more), ([], "touched"))
+                tries += 1
+            caller.join()
+            self.assertEqual(outcome, [[]])
+            self.assertGreater(tries, 0)
         self.assertEqual(service.stop(), 0)
 
     def test_nothing_comes_in_that_is_no_answer(self):

@@ -82,6 +82,23 @@ def flows(address, port, count):
                 pass
 
 
+def strangers(device, count):
+    """A datagram to each of so many addresses as if they were on the network of a device; how many the kernel took."""
+    taken, senders = 0, []
+    for number in range(count):
+        if number % 100 == 0:  # what waits for an address is kept, and soon is all that one socket may keep
+            senders.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+            senders[-1].setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        try:
+            senders[-1].sendto(b"", socket.MSG_DONTROUTE, (f"10.66.{number // 250}.{number % 250 + 1}", 9))
+            taken += 1
+        except OSError:
+            pass
+    for sender in senders:
+        sender.close()
+    return taken
+
+
 def resolve(name):
     try:
         return socket.gethostbyname(name)
