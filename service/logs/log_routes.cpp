@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,6 +25,22 @@ constexpr std::size_t kTailBytesMax = 4 << 20;
 // A follower that does not read loses lines beyond this.
 constexpr std::size_t kFollowBytesMax = 1 << 20;
 
+// Does not hold up the reactor. Called without a pause after follow(), it has what comes before the follower's first line.
+asio::awaitable<Result<std::string>> tail_of(LogStore& logs, LogWriter::Tail tail) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<std::string>)>(
+      [&logs](auto handler, LogWriter::Tail wanted) {
+        // The reactor must not run out of work, and end, while this is away.
+        auto home = asio::prefer(asio::get_associated_executor(handler), asio::execution::outstanding_work.tracked);
+        logs.tail(std::move(wanted),
+                  [home = std::move(home), handler = std::move(handler)](Result<std::string> text) mutable {
+                    asio::post(home, [handler = std::move(handler), text = std::move(text)]() mutable {
+                      std::move(handler)(std::move(text));
+                    });
+                  });
+      },
+      asio::use_awaitable, std::move(tail));
+}
+
 asio::awaitable<void> send_log(LogStore& logs, std::string function, std::size_t lines, bool follow,
                                http::BodyWriter& out) {
   asio::steady_timer arrival(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
@@ -36,7 +57,7 @@ asio::awaitable<void> send_log(LogStore& logs, std::string function, std::size_t
       arrival.cancel();
     });
   }
-  const auto begin = logs.tail(function, lines, kTailBytesMax);
+  const auto begin = co_await tail_of(logs, {.function = function, .lines = lines, .bytes_max = kTailBytesMax});
   if (!begin || !co_await out.write(*begin)) co_return;
   while (follow) {
     if (waiting.empty()) {

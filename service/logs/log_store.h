@@ -3,9 +3,10 @@
 //   <directory>/<function>.log    "<ISO time>\t<log stream>\t<line>\n", oldest first
 //   <directory>/<function>.log.1  the file before it; an older one is gone
 //
-// Lines are collected in memory and written when flush() is called (the daemon does so a tenth of a second after the
-// first), when much has come together, and at the end: a killed service loses the last tenth of a second.
-// A disk that is full costs lines, never an invocation. One thread: the reactor.
+// Lines are collected in memory and given to the writer's thread when flush() is called (the daemon does so a tenth of a
+// second after the first), when much has come together, and at the end: a killed service loses the last tenth of a second,
+// and what the disk has not taken yet. A disk that is full, slow or hangs costs lines, never an invocation. Called by one
+// thread, the reactor.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,14 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/text.h"
+#include "service/logs/log_writer.h"
 
 namespace ogni::service {
 
 class LogStore {
  public:
-  static constexpr std::uint64_t kFileBytesMax = 16 << 20;
-  static constexpr std::size_t kBufferBytesMax = 64 << 10;  // one write of it holds up nobody
+  static constexpr std::uint64_t kFileBytesMax = LogWriter::kFileBytesMax;
+  static constexpr std::size_t kBufferBytesMax = 64 << 10;
 
   // Called with each formatted line, newline included. Must not call back into the store.
   using Follower = std::function<void(std::string_view line)>;
@@ -42,7 +44,7 @@ class LogStore {
     std::shared_ptr<Follower> follower_;
   };
 
-  explicit LogStore(Fd directory) : directory_(std::move(directory)) {}
+  explicit LogStore(Fd directory) : writer_(std::move(directory)) {}
   // `begun` is called when there is something to flush() where there was nothing.
   void on_unwritten(std::function<void()> begun) { begun_ = std::move(begun); }
   LogStore(const LogStore&) = delete;
@@ -52,8 +54,9 @@ class LogStore {
   void append(const std::string& function, std::string_view stream, WallTime time, std::string_view line);
   void flush();
 
-  // The last `lines` lines at most, and no more than `bytes_max` bytes, oldest first. Errors: kIo. A function that has
-  // never logged has an empty log.
+  // The last `lines` lines at most, and no more than `bytes_max` bytes, oldest first, of all that was appended so far.
+  void tail(LogWriter::Tail tail, LogWriter::Done done);
+  // Waits for the disk: not for the reactor.
   [[nodiscard]] Result<std::string> tail(const std::string& function, std::size_t lines, std::size_t bytes_max);
 
   Subscription follow(const std::string& function, Follower follower);
@@ -65,13 +68,12 @@ class LogStore {
   };
   void write_out(const std::string& function, FunctionLog& log);
 
-  Fd directory_;
+  LogWriter writer_;
   std::unordered_map<std::string, FunctionLog> logs_;
   std::list<std::string> dirty_;
   std::function<void()> begun_;
   WallTime stamped_;   // many lines have one time
   std::string stamp_;  // its text
-  bool warned_ = false;
 };
 
 }  // namespace ogni::service

@@ -1,9 +1,16 @@
 #include "service/logs/log_store.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
+#include <future>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "base/system.h"
@@ -99,12 +106,73 @@ TEST(LogStore, IsBoundedOnDiskHoweverMuchIsPrinted) {
   TemporaryDirectory directory;
   LogStore store(directory.open());
   const std::string line(100'000, 'x');
-  for (int i = 0; i < 500; ++i) store.append("f", "s", kNoon, line);  // 50 MB
-  store.flush();
+  for (int i = 0; i < 500; ++i) {  // 50 MB
+    store.append("f", "s", kNoon, line);
+    if (i % 50 == 0) ASSERT_TRUE(store.tail("f", 1, 1000));  // the disk keeps up
+  }
+  ASSERT_TRUE(store.tail("f", 1, 1000));
   std::uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory.path())) bytes += entry.file_size();
   EXPECT_LE(bytes, 2 * LogStore::kFileBytesMax);
   EXPECT_GE(bytes, LogStore::kFileBytesMax);
+}
+
+// To open a pipe that nobody reads waits until somebody does, as a disk that hangs makes who writes to it wait.
+class HangingDisk : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(::mkfifo(pipe().c_str(), 0600), 0); }
+  std::string pipe() const { return directory_.path() / "hangs.log"; }
+  // Until the other side has closed it.
+  std::string read_all() const {
+    const auto end = open_file(pipe(), O_RDONLY);
+    std::string text;
+    std::array<char, 4096> buffer;
+    for (ssize_t count = 0; end && (count = ::read(end->get(), buffer.data(), buffer.size())) > 0;) {
+      text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return text;
+  }
+  TemporaryDirectory directory_;
+};
+
+TEST_F(HangingDisk, HoldsUpNobodyWhoLogs) {
+  LogStore store(directory_.open());
+  store.append("hangs", "s", kNoon, "line");
+  store.flush();
+  std::promise<Result<std::string>> tail;
+  store.tail({.function = "other", .lines = 1, .bytes_max = 1000},
+             [&](Result<std::string> text) { tail.set_value(std::move(text)); });
+  store.append("other", "s", kNoon, "line");
+  store.flush();
+  auto read = tail.get_future();
+  EXPECT_NE(read.wait_for(std::chrono::seconds(0)), std::future_status::ready) << "the disk does not hang";
+
+  EXPECT_EQ(read_all(), "2020-03-04T19:03:58.390Z\ts\tline\n");
+
+  EXPECT_EQ(read.get().value(), "") << "what was logged after it was asked for";
+  EXPECT_EQ(store.tail("other", 9, 1000).value(), "2020-03-04T19:03:58.390Z\ts\tline\n");
+}
+
+TEST_F(HangingDisk, IsWaitedForByABoundedAmountOfLinesAndReaders) {
+  LogStore store(directory_.open());
+  store.append("hangs", "s", kNoon, "line");
+  store.flush();
+  std::atomic<int> served = 0;
+  int refused = 0;
+  const std::string line(100'000, 'x');
+  for (int i = 0; i < 200; ++i) store.append("f", "s", kNoon, line);  // 20 MB
+  for (int i = 0; i < 100; ++i) {
+    store.tail({.function = "f", .lines = 0, .bytes_max = 1000}, [&](const Result<std::string>& text) {
+      text ? void(++served) : void(++refused);  // refused at once, on this thread
+    });
+  }
+  EXPECT_EQ(refused, 36);
+  read_all();
+  while (served < 64) std::this_thread::yield();
+  EXPECT_LT(std::filesystem::file_size(directory_.path() / "f.log"), LogWriter::kBytesWaitingMax);
+  EXPECT_GT(std::filesystem::file_size(directory_.path() / "f.log"), LogWriter::kBytesWaitingMax * 9 / 10);
+  store.append("f", "s", kNoon, "again");
+  EXPECT_TRUE(store.tail("f", 1, 1000).value().ends_with("again\n"));
 }
 
 TEST(LogStore, TellsFollowersUntilTheyLeave) {
