@@ -49,6 +49,8 @@ class WorkShare {
     left_ = std::min(kUnits, left_ + kUnits);
   }
   bool has_left() const { return left_ > 0; }
+  // Below zero: what is to be paid for.
+  int left() const { return left_; }
 
  private:
   Clock::duration refill_every_;
@@ -83,6 +85,7 @@ class Turns : public std::enable_shared_from_this<Turns> {
     void charge(int units) { share_.charge(units); }
     // Before work that a caller has asked for.
     void credit(int units) { share_.credit(units); }
+    int left() const { return share_.left(); }
     // Before the work. Returns at once within the share, and behind those of the same environment who wait already.
     boost::asio::awaitable<void> turn() {
       if (waiting_.empty() && !share_.is_spent(WorkShare::Clock::now())) co_return;

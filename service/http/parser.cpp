@@ -14,6 +14,7 @@ namespace {
 namespace beast = boost::beast;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr std::size_t kHeadLinesMax = RequestParser::kFieldsMax + 2;  // the request line and the empty line
 
 Method to_method(beast::http::verb verb) {
   switch (verb) {
@@ -122,20 +123,41 @@ class OneRequest final : public beast::http::basic_parser<true> {
 
 class RequestParser::Impl {
  public:
+  explicit Impl(std::size_t bytes_max) : head_bytes_max(bytes_max) {}
+
+  // Searches what has come since the last search, as far as the lines of a head may go. Returns where the end of the
+  // head begins, or npos.
+  std::size_t find_head_end(std::string_view text) {
+    while (searched < text.size() && head_lines <= kHeadLinesMax) {
+      const std::size_t line_end = text.find('\n', searched);
+      if (line_end == std::string_view::npos) {
+        searched = text.size();
+        break;
+      }
+      ++head_lines;
+      searched = line_end + 1;
+      if (text.substr(0, searched).ends_with(kHeadEnd)) return searched - kHeadEnd.size();
+    }
+    return std::string_view::npos;
+  }
+
   std::size_t head_bytes_max;
-  std::size_t searched = 0;  // no end of the head begins before this
+  std::size_t searched = 0;
+  std::size_t head_lines = 0;
   std::optional<OneRequest> request;
 };
 
-RequestParser::RequestParser(std::size_t head_bytes_max)
-    : impl_(std::make_unique<Impl>(head_bytes_max, 0, std::nullopt)) {}
+RequestParser::RequestParser(std::size_t head_bytes_max) : impl_(std::make_unique<Impl>(head_bytes_max)) {}
 RequestParser::~RequestParser() = default;
 RequestParser::RequestParser(RequestParser&&) noexcept = default;
 
 void RequestParser::reset() {
   impl_->searched = 0;
+  impl_->head_lines = 0;
   impl_->request.reset();
 }
+
+std::size_t RequestParser::head_lines() const { return impl_->head_lines; }
 
 Result<RequestParser::Head> RequestParser::parse_head(std::string_view bytes, Request& request) {
   // Empty lines before a request are skipped, as RFC 9112 2.2 asks.
@@ -149,14 +171,12 @@ Result<RequestParser::Head> RequestParser::parse_head(std::string_view bytes, Re
     return failure(ErrorCode::kInvalidArgument, "not HTTP");
   }
   // Beast takes field after field as they come; giving it whole heads only keeps the Request whole as well.
-  const std::size_t end = text.find(kHeadEnd, impl_->searched);
+  const std::size_t end = impl_->find_head_end(text);
+  if (impl_->head_lines > kHeadLinesMax) return failure(ErrorCode::kTooLarge, "too many header fields");
   if ((end == std::string_view::npos ? text.size() : end + kHeadEnd.size()) > impl_->head_bytes_max) {
     return failure(ErrorCode::kTooLarge, "the head of the request is too large");
   }
-  if (end == std::string_view::npos) {
-    impl_->searched = text.size() < kHeadEnd.size() ? 0 : text.size() - kHeadEnd.size() + 1;
-    return Head{};
-  }
+  if (end == std::string_view::npos) return Head{};
 
   OneRequest& parser = impl_->request.emplace(impl_->head_bytes_max, request);
   std::string_view rest = text.substr(0, end + kHeadEnd.size());

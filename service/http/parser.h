@@ -28,10 +28,12 @@ class RequestParser {
     bool expects_continue = false;
   };
   // `bytes` is everything received since the last request, from its first byte on. Call again with more bytes
-  // after the same ones until the head is complete. Errors: kInvalidArgument for what is not HTTP; kTooLarge
-  // beyond head_bytes_max, or kFieldsMax.
+  // after the same ones until the head is complete. Errors: kInvalidArgument for what is not HTTP; kTooLarge as soon
+  // as more than head_bytes_max, or more than kFieldsMax fields, have come, whether or not the head is complete.
   static constexpr std::size_t kFieldsMax = 1000;
   [[nodiscard]] Result<Head> parse_head(std::string_view bytes, Request& request);
+  // How many lines of the head have come so far, its last, empty one among them.
+  std::size_t head_lines() const;
 
   struct Chunks {
     std::size_t bytes = 0;  // consumed; the rest has to be given again, with more behind it

@@ -88,6 +88,34 @@ TEST(RequestParser, RefusesAHeadOrTrailersOfTooManyFields) {
   EXPECT_FALSE(parser.parse_chunks("0\r\n" + fields(RequestParser::kFieldsMax), body, 10));
 }
 
+// Such heads were kept up to their last byte, and searched 4 bytes at a time, before their fields were counted.
+TEST(RequestParser, RefusesTooManyFieldsBeforeTheHeadIsComplete) {
+  RequestParser parser(1 << 20);
+  Request request;
+  std::string bytes = "POST / HTTP/1.1\r\n";
+  for (std::size_t i = 0; i < RequestParser::kFieldsMax; ++i) bytes += "a:\r\n";
+  ASSERT_EQ(parser.parse_head(bytes, request).value().bytes, 0U);
+  EXPECT_EQ(parser.head_lines(), RequestParser::kFieldsMax + 1);
+
+  bytes += "a:\r\n";
+  ASSERT_EQ(parser.parse_head(bytes, request).value().bytes, 0U) << "the line may be the end";
+  bytes += "a:\r\n";
+  const auto refused = parser.parse_head(bytes, request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kTooLarge);
+}
+
+TEST(RequestParser, SearchesNoFurtherThanTheLinesThatAHeadMayHave) {
+  RequestParser parser(1 << 20);
+  Request request;
+  std::string bytes = "POST / HTTP/1.1\r\n";
+  for (int i = 0; i < 200'000; ++i) bytes += "a:\r\n";
+  EXPECT_FALSE(parser.parse_head(bytes + "\r\n", request));
+  EXPECT_LE(parser.head_lines(), RequestParser::kFieldsMax + 3);
+  parser.reset();
+  EXPECT_EQ(parser.head_lines(), 0U);
+}
+
 TEST(RequestParser, CountsTheChunksThatBegin) {
   RequestParser parser(1024);
   Request request;

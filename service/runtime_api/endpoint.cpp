@@ -31,14 +31,21 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
 // A body in chunks is parsed in pieces of this size: of chunks of one byte it holds hundreds.
 constexpr std::size_t kParseBytes = 2048;
-// What a request costs beside its bytes, a connection, a look at one, a chunk: in units of WorkShare.
-constexpr int kRequestUnits = 24;
+// What things cost, in units of WorkShare: a request beside its head, an answer that takes no invocation further (it
+// wakes its reader, which takes longer than all else), a line of a head, a connection, a look at one.
+constexpr int kRequestUnits = 16;
+constexpr int kIdleAnswerUnits = 96;
+constexpr int kHeadLineUnits = 2;
 constexpr int kConnectionUnits = 64;
 constexpr int kLookUnits = 2;
 constexpr int units_of_read(std::size_t bytes) { return 8 + static_cast<int>(bytes / 2048); }
+// A head is parsed at once when it is complete, which takes some 1.5 ms for 1 MiB.
+constexpr int units_of_head(std::size_t bytes) { return 8 + static_cast<int>(bytes / 64); }
+// A head of 700 bytes in 10 lines.
+constexpr int kUsualHeadUnits = units_of_head(700) + 10 * kHeadLineUnits;
 // What an invocation is credited with: two requests, each on a connection of its own and in a few pieces; the bytes of its
 // answer, in reads of 16 KiB or chunks of 1 KiB and more.
-constexpr int kInvocationUnits = 2 * (kRequestUnits + kConnectionUnits + 4 * units_of_read(0));
+constexpr int kInvocationUnits = 2 * (kRequestUnits + kUsualHeadUnits + kConnectionUnits + 4 * units_of_read(0));
 constexpr std::size_t kAnswerBytesPerUnit = 640;
 // A refused or oversized body is read to its end up to here, so that the connection can go on.
 constexpr std::uint64_t kDiscardBytesMax = 64 << 20;
@@ -65,7 +72,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
       // However many connections have something to say at once, few of them are heard in each turn.
       co_await turns_->turn();
       if (!open_) break;
-      turns_->charge(kRequestUnits + units_of_read(head_.bytes));
+      turns_->charge(kRequestUnits + units_of_head(head_.bytes));
       if (!co_await serve()) break;
       request_.clear();
       parser_.reset();
@@ -97,7 +104,9 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   asio::awaitable<bool> read_head() {
     for (;;) {
       if (!buffer_.empty()) {
+        const std::size_t lines_before = parser_.head_lines();
         auto head = parser_.parse_head(buffer_, request_);
+        turns_->charge(kHeadLineUnits * static_cast<int>(parser_.head_lines() - lines_before));
         if (!head) {
           co_await write_error(
               {.http_status = 400, .error_type = "InvalidRequestFormat", .message = "Malformed request"});
@@ -338,6 +347,7 @@ class RuntimeEndpoint::Connection : public std::enable_shared_from_this<Connecti
   }
 
   asio::awaitable<bool> write(int status, std::string_view content_type, std::string body) {
+    turns_->charge(kIdleAnswerUnits);
     head_text_ = "HTTP/1.1 ";
     head_text_ += http::status_line(status);
     head_text_ += "\r\n";

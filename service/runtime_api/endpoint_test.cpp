@@ -151,11 +151,30 @@ class EndpointTest : public ::testing::Test {
   boost::asio::io_context context_{1};
   std::shared_ptr<ScriptedHost> host_ = std::make_shared<ScriptedHost>();
   std::shared_ptr<Turns> turns_;
+  std::shared_ptr<Turns::Member> member_ = turns_->join();
   std::shared_ptr<BodyRoom> room_ = std::make_shared<BodyRoom>();
   std::shared_ptr<RuntimeEndpoint> endpoint_ =
-      std::make_shared<RuntimeEndpoint>(context_.get_executor(), turns_->join(), room_->make_holder());
+      std::make_shared<RuntimeEndpoint>(context_.get_executor(), member_, room_->make_holder());
   std::uint16_t port_ = 0;
   std::jthread thread_;
+};
+
+// What the reactor does for a request, in units: connections have been paid for by then.
+class EndpointCostTest : public EndpointTest {
+ protected:
+  // No share comes with time.
+  EndpointCostTest() : EndpointTest(std::chrono::hours(1000)) {}
+  // Of a request that is answered.
+  int cost_of(std::string_view request) {
+    const int before = on_reactor([this] { return member_->left(); });
+    client_.send(request);
+    EXPECT_FALSE(client_.receive().empty());
+    return before - on_reactor([this] { return member_->left(); });
+  }
+  static std::string ping(std::string_view fields) {
+    return "GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n" + std::string(fields) + "\r\n";
+  }
+  Client client_{port_};
 };
 
 constexpr std::string_view kNext = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -497,7 +516,6 @@ TEST_F(EndpointTest, CountsHeadsAndForgetsThoseOfConnectionsThatEnd) {
   }
 }
 
-// Nothing that a peer sends comes back as bytes that are no UTF-8, or no JSON.
 TEST_F(EndpointTest, TakesAnErrorOfInitialisationAndKeepsTheConnection) {
   const auto post = [](std::string_view body) {
     return "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nLambda-Runtime-Function-Error-Type: My.Type\r\n"
@@ -602,6 +620,36 @@ TEST_F(EndpointTest, ClosesBehindAnAnswerWhereThePeerAsksForIt) {
   }
 }
 
+// A head of so many fields was charged as if it were bytes to copy, and beside a flood of them others waited 80 times as
+// long as alone.
+TEST_F(EndpointCostTest, EachFieldOfAHeadIsWork) {
+  std::string fields;
+  for (int i = 0; i < 200; ++i) fields += "a:\r\n";
+  cost_of(ping(""));  // and the connection's
+  const int few = cost_of(ping(""));
+  EXPECT_GE(cost_of(ping(fields)), few + 400);
+}
+
+TEST_F(EndpointCostTest, ALargeHeadIsWork) {
+  const std::string large(500'000, 'x');
+  // Turns that it waited for meanwhile are less than it costs: those come when the share is used up.
+  client_.send(ping("X: " + large + "\r\n"));
+  EXPECT_FALSE(client_.receive().empty());
+  EXPECT_LE(on_reactor([this] { return member_->left(); }), -6000);
+}
+
+TEST_F(EndpointCostTest, AnswersThatTakeNoInvocationFurtherCostMoreThanOthers) {
+  client_.send(answer("current", "response", "{}"));
+  ASSERT_TRUE(client_.receive().starts_with("HTTP/1.1 202"));
+  const int accepted = cost_of(answer("current", "response", "{}"));
+  EXPECT_LE(accepted, 64) << "a function that answers often has a share of its own for it";
+  for (const std::string& useless :
+       {ping(""), answer("another", "response", "{}"), std::string("GET /%ff HTTP/1.1\r\nHost: x\r\n\r\n")}) {
+    EXPECT_GE(cost_of(useless), accepted + 64) << useless;
+  }
+}
+
+// Nothing that a peer sends comes back as bytes that are no UTF-8, or no JSON.
 TEST_F(EndpointTest, ErrorsDoNotRepeatWhatWasSent) {
   const std::string_view bad = "by\xff\xc3\x28\"";
   const std::string text(bad);
