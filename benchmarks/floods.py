@@ -24,22 +24,37 @@ def until(end, step):
 def printing(text):
     return lambda end: until(end, lambda: os.write(1, text))
 def sending(text, connections=64):
-    # Keeps so many connections full, and throws away what they answer.
+    # Keeps so many connections full, and throws away what they answer. At the end it leaves none behind: those would be
+    # part of the next flood.
     def send(end):
+        open_ones = set()
         def one():
             while time.monotonic() < end:
                 try:
                     with connect() as connection:
+                        open_ones.add(connection)
                         def read():
                             try:
                                 while connection.recv(1 << 16): pass
                             except OSError: pass
-                        threading.Thread(target=read, daemon=True).start()
-                        while time.monotonic() < end: connection.sendall(text)
+                        reader = threading.Thread(target=read, daemon=True)
+                        reader.start()
+                        try:
+                            while time.monotonic() < end: connection.sendall(text)
+                        finally:
+                            open_ones.discard(connection)
+                            try: connection.shutdown(socket.SHUT_RDWR)
+                            except OSError: pass
+                            reader.join()
                 except OSError: pass
         threads = [threading.Thread(target=one, daemon=True) for _ in range(connections)]
         for thread in threads: thread.start()
         time.sleep(max(0, end - time.monotonic()))
+        while any(thread.is_alive() for thread in threads):
+            for connection in list(open_ones):
+                try: connection.shutdown(socket.SHUT_RDWR)
+                except OSError: pass
+            for thread in threads: thread.join(0.001)
     return send
 def churn(end):
     def step():
