@@ -16,6 +16,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def log_message(self, *arguments): pass
     def answer(self):
+        if int(self.headers.get('content-length', 0)) > 10_000_000: os._exit(6)
         body = self.rfile.read(int(self.headers.get('content-length', 0)))
         path = self.path.split('?')[0]
         if path == '/exit': os._exit(3)
@@ -278,9 +279,15 @@ TEST_F(HttpTest, StartsAServerAgainThatHasDied) {
   EXPECT_NE(died.body.find("Runtime exited with error: exit status 3"), std::string::npos) << died.body;
   const std::string second = Json::parse(asked(v2("GET", "/")))["pid"].text();
   EXPECT_NE(first, second);
+  for (int i = 0; i < 3; ++i) {
+    const Request unread = invoke(std::string(20'000'000, '1'));
+    EXPECT_NE(unread.body.find("Runtime exited with error: exit status 6"), std::string::npos)
+        << "what it had not read resets the connection: " << unread.body;
+  }
+  const std::string third = Json::parse(asked(v2("GET", "/")))["pid"].text();
   EXPECT_TRUE(is_error(invoke(v2("POST", "/close"))));
   EXPECT_NE(invoke(v2("GET", "/garbage")).body.find("Runtime.ServerError"), std::string::npos);
-  EXPECT_EQ(Json::parse(asked(v2("GET", "/")))["pid"].text(), second);
+  EXPECT_EQ(Json::parse(asked(v2("GET", "/")))["pid"].text(), third);
 }
 
 // Only the server's end tells such an answer from a whole one.
