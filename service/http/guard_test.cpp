@@ -12,10 +12,26 @@ TEST(Guard, KnowsItsOwnHosts) {
         "x.lambda-url.us-east-1.localhost:4566", "[::1]", "[::1]:4566", "ogni.example", "OGNI.example:1"}) {
     EXPECT_TRUE(guard.is_own_host(own)) << own;
   }
-  for (const char* foreign :
-       {"", ":80", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "notlocalhost", "10.0.0.1",
-        "0.0.0.0", "[::2]", "[::1", "[::1]x", "localhost:x", "localhost:123456", "localhost@evil.example", "2130706433",
-        "127.1", "sub.ogni.example"}) {
+  for (const char* foreign : {"",
+                              ":80",
+                              "evil.example",
+                              "localhost.evil.example",
+                              "127.0.0.1.evil.example",
+                              "notlocalhost",
+                              "10.0.0.1",
+                              "0.0.0.0",
+                              "[::2]",
+                              "[::1",
+                              "[::1]x",
+                              "localhost:x",
+                              "localhost:123456",
+                              "localhost:",
+                              "localhost:-1",
+                              "localhost:8/",
+                              "localhost@evil.example",
+                              "2130706433",
+                              "127.1",
+                              "sub.ogni.example"}) {
     EXPECT_FALSE(guard.is_own_host(foreign)) << foreign;
   }
 }
@@ -30,9 +46,11 @@ bool passes(std::initializer_list<std::pair<std::string_view, std::string_view>>
 TEST(Guard, RefusesRequestsOfWebPages) {
   EXPECT_TRUE(passes({{"Host", "localhost:4566"}}));
   EXPECT_TRUE(passes({}));
+  EXPECT_TRUE(passes({{"Host", "localhost:4566"}, {"Sec-Fetch-Site", "same-origin"}}));
   EXPECT_TRUE(passes({{"Host", "localhost:4566"}, {"Sec-Fetch-Site", "none"}}));
   EXPECT_TRUE(passes({{"host", "localhost:4566"}, {"origin", "http://LOCALHOST:4566"}}));
 
+  EXPECT_FALSE(passes({{"Host", "evil.example"}}));
   EXPECT_FALSE(passes({{"Host", "localhost"}, {"Host", "localhost"}}));
   EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", "null"}}));
   EXPECT_FALSE(passes({{"Host", "localhost:4566"}, {"Origin", ""}}));

@@ -44,6 +44,23 @@ Response render(const Failure& failure) {
   return Response(500);
 }
 
+// "onetwo" in two pieces, for which the head promises more, just that, or less; or whose producer throws.
+asio::awaitable<Response> stream_of_length(std::string_view path) {
+  Response response(200);
+  if (path == "/short") response.stream_bytes = 7;
+  if (path == "/exact" || path == "/late") response.stream_bytes = 6;
+  if (path == "/long") response.stream_bytes = 5;
+  response.stream = [path](BodyWriter& writer) -> asio::awaitable<void> {
+    EXPECT_TRUE(co_await writer.write("one"));
+    if (path == "/broken") throw std::runtime_error("the source of the stream is lost");
+    EXPECT_TRUE(co_await writer.write(""));
+    EXPECT_EQ(co_await writer.write("two"), path != "/long");
+    if (path == "/long") EXPECT_FALSE(co_await writer.write("x")) << "after a piece that was refused";
+    if (path == "/late") throw std::runtime_error("the source of the stream is lost at its end");
+  };
+  co_return response;
+}
+
 class HttpServer : public ::testing::Test {
  protected:
   HttpServer() {
@@ -83,6 +100,14 @@ class HttpServer : public ::testing::Test {
                    };
                    co_return response;
                  }});
+    for (const char* path : {"/short", "/exact", "/long", "/broken", "/late"}) {
+      router_.add({.method = Method::kGet,
+                   .path = path,
+                   .query = "",
+                   .operation = "Length",
+                   .body_max = 0,
+                   .handler = [path = std::string_view(path)](Request&) { return stream_of_length(path); }});
+    }
     router_.add({.method = Method::kGet,
                  .path = "/follow",
                  .query = "",
@@ -335,6 +360,26 @@ TEST_F(HttpServer, StreamsABodyInChunks) {
   while (old.receive_more()) {
   }
   EXPECT_TRUE(old.received().ends_with("\r\n\r\none two three"));
+}
+
+// The peer must not take what is cut off for the whole, nor what follows on the connection for the next answer.
+TEST_F(HttpServer, ClosesTheConnectionBehindAStreamThatIsNotWhatItsHeadSays) {
+  start();
+  const auto all = [this](const char* path) {
+    Client client(port_);
+    client.send(std::string("GET ") + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    while (client.receive_more()) {
+    }
+    return client.received();
+  };
+  EXPECT_TRUE(all("/short").ends_with("Content-Length: 7\r\n\r\nonetwo"));
+  EXPECT_TRUE(all("/long").ends_with("Content-Length: 5\r\n\r\none"));
+  EXPECT_TRUE(all("/broken").ends_with("Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n"));
+  EXPECT_TRUE(all("/late").ends_with("Content-Length: 6\r\n\r\nonetwo"));
+  Client client(port_);
+  EXPECT_EQ(client.call("GET", "/exact").body, "onetwo");
+  EXPECT_EQ(client.call("GET", "/exact").body, "onetwo") << "on the same connection";
+  EXPECT_TRUE(connections_become(1));
 }
 
 TEST_F(HttpServer, EndsAStreamWhenThePeerLeaves) {
