@@ -121,7 +121,8 @@ Result<void> BlankEnvironments::fill(BlankEnvironment& blank, int root) {
                           .out_of_memory = cgroup.out_of_memory ? cgroup.out_of_memory.get() : -1,
                           .out_of_memory_is_event = cgroup.out_of_memory_is_event,
                           .memory_statistics = cgroup.memory_statistics ? cgroup.memory_statistics.get() : -1,
-                          .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness},
+                          .niceness = cgroups_ != nullptr && cgroups_->no_processor().empty() ? 0 : kNiceness,
+                          .processes = options_.processes},
                          slot, cgroup.clone_into ? cgroup.clone_into.get() : -1);
   if (!init) return failure(std::move(init).error());
   blank.init = std::move(*init);

@@ -44,6 +44,7 @@ class [[nodiscard]] BlankEnvironments {
     uid_t first_uid = 0;
     ProcessIds process;
     std::uint64_t shared_memory_bytes = 0;
+    int processes = 0;  // process_limit()
   };
   explicit BlankEnvironments(const Options& options);
 

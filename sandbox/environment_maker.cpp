@@ -16,6 +16,7 @@
 #include "sandbox/gateway.h"
 #include "sandbox/kernel.h"
 #include "sandbox/lasting.h"
+#include "sandbox/process_limit.h"
 #include "sandbox/process_tree.h"
 #include "sandbox/user_namespace.h"
 
@@ -89,7 +90,8 @@ EnvironmentMaker::EnvironmentMaker(const LauncherOptions& options, Fd happened)
                .is_root = ::geteuid() == 0,
                .first_uid = options.first_uid,
                .process = options.process,
-               .shared_memory_bytes = options.shared_memory_bytes}) {
+               .shared_memory_bytes = options.shared_memory_bytes,
+               .processes = process_limit()}) {
   options_.blank_environments = std::min(options_.blank_environments, kBlanksMax);
 }
 

@@ -237,6 +237,7 @@ class Init {
         filter_(filter),
         freezer_(given.program_tasks >= 0 ? kProgramTasks : -1),
         niceness_(given.niceness),
+        processes_(given.processes),
         memory_watch_(given.out_of_memory >= 0 ? kOutOfMemory : -1),
         memory_watch_is_event_(given.out_of_memory_is_event),
         memory_statistics_(given.memory_statistics >= 0 ? kMemoryStatistics : -1),
@@ -395,7 +396,11 @@ class Init {
       report(StartFailed{.step = StartFailed::Step::kOther, .path = "", .error = EBUSY});
       return;
     }
-    const Walls walls{.system_calls = filter_, .files = file_wall_.get(), .freezer = freezer_, .niceness = niceness_};
+    const Walls walls{.system_calls = filter_,
+                      .files = file_wall_.get(),
+                      .freezer = freezer_,
+                      .niceness = niceness_,
+                      .processes = processes_};
     auto forerunner = std::exchange(forerunner_, std::nullopt);
     auto started = forerunner ? start_program(std::move(*forerunner), program, file_wall_.get())
                               : start_program(program, strength_, kLog, walls);
@@ -428,6 +433,7 @@ class Init {
   const SystemCallFilter& filter_;
   const int freezer_;
   const int niceness_;
+  const int processes_;
   const int memory_watch_;
   const bool memory_watch_is_event_;
   const int memory_statistics_;
@@ -481,7 +487,8 @@ void run_init(const InitDescriptors& descriptors, Strength strength, const Proce
     const Walls walls{.system_calls = filter,
                       .files = -1,
                       .freezer = descriptors.program_tasks >= 0 ? kProgramTasks : -1,
-                      .niceness = descriptors.niceness};
+                      .niceness = descriptors.niceness,
+                      .processes = descriptors.processes};
     forerunner = Forerunner::make(kLog, walls);
     // Without a memory cgroup it has to see what every process uses.
     const Kept kept = descriptors.out_of_memory < 0 ? Kept::kSight : Kept::kNothing;

@@ -29,6 +29,7 @@ struct InitDescriptors {
   bool out_of_memory_is_event = false;
   int memory_statistics = -1;  // memory.stat of the environment's memory cgroup, or -1
   int niceness = 0;            // of the program
+  int processes = 0;           // that it may have
 };
 
 // Process environments as root: the ids to take. 0 = keep.

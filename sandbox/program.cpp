@@ -45,8 +45,6 @@ constexpr std::array kLimits = {
 constexpr rlim_t kCoreBytes = 10'737'418'240;
 // Without a root of its own a program that dies would write its core among the code.
 constexpr Limit kNoCore = {RLIMIT_CORE, 0, kCoreBytes};
-// Counted over all processes of a user of a user namespace, so without one it would count those of the host's.
-constexpr Limit kProcesses = {RLIMIT_NPROC, 742, 742};
 
 // Everything the child needs, ready before it exists: it runs on its parent's memory.
 struct Prepared {
@@ -119,7 +117,9 @@ Problem prepare_process(int log, Strength strength, pid_t parent, const Walls& w
     return {Step::kOther, errno};
   }
   for (const Limit& limit : kLimits) set_limit(limit);
-  if (strength == Strength::kNamespace) set_limit(kProcesses);
+  // Counted over all processes of a user of a user namespace, so without one it would count those of the host's.
+  const auto processes = static_cast<rlim_t>(walls.processes);
+  if (strength == Strength::kNamespace) set_limit({RLIMIT_NPROC, processes, processes});
   // A function that is woken does not push its waker off the processor in the middle of waking others: at 64 callers on
   // one processor this halves the context switches. Share and priority are those of any process.
   const sched_param no_priority{};

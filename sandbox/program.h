@@ -18,8 +18,9 @@ namespace ogni::sandbox {
 struct Walls {
   const SystemCallFilter& system_calls;
   int files = -1;
-  int freezer = -1;  // tasks of the cgroup that it is frozen by
-  int niceness = 0;  // where no cgroup shares out processor time
+  int freezer = -1;   // tasks of the cgroup that it is frozen by
+  int niceness = 0;   // where no cgroup shares out processor time
+  int processes = 0;  // and threads that there may be: process_limit()
 };
 
 // A child that has gone ahead: it is behind every wall but that of the files, which can only be built around what is

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 import functions
-from harness import OGNI, Service, can_isolate
+from harness import OGNI, PYTHON, Service, can_isolate
 from no_more_processes import process_group
 
 
@@ -77,6 +77,39 @@ class NoMoreProcesses(unittest.TestCase):
         self.assertEqual(service.invoke("one", b"[1]").body, b"[1]")
         (group / "pids.max").write_text("max")
         self.assertEqual(service.invoke("two", b"[1]").body, b"[1]")
+        self.assertEqual(service.stop(), 0)
+
+
+class FewProcesses(unittest.TestCase):
+    def test_one_function_leaves_processes_for_others_to_start_with(self):
+        reason = can_isolate()
+        if reason:
+            self.skipTest("namespace isolation: " + reason)
+        group = process_group(self)
+        (group / "pids.max").write_text("300")
+        service = Service("--isolation", "namespace", "--blank-environments", "0",
+                          prefix=("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"))
+        self.addCleanup(service.close)
+        service.start()
+        service.deploy("bomb", functions.python_handler("""
+import os, signal
+kept = 0
+def handler(event, context):
+    global kept
+    try:
+        while kept < 1000:
+            if os.fork() == 0:
+                signal.pause()
+            kept += 1
+    except OSError:
+        pass
+    return kept
+"""), runtime=PYTHON, handler="app.handler", Timeout=30, MemorySize=1024)
+        service.deploy("other", functions.hello_cpp(), Timeout=20)
+        taken = service.invoke("bomb").json
+        self.assertGreater(taken, 50)
+        self.assertLess(taken, 150)
+        self.assertEqual(service.invoke("other", b"[1]").body, b"[1]")
         self.assertEqual(service.stop(), 0)
 
 
