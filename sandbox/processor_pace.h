@@ -25,7 +25,9 @@ class ProcessorPace {
 
   // `used`: processor time since the environment was made. True if what it used of late, over about half a second, is more than
   // its allowance. Look as often as is convenient; the first look only takes the measure.
-  bool look(Time now, std::chrono::nanoseconds used);
+  // `floods`: whether the daemon has more work of it at hand than it does for one environment. True as well where that goes on:
+  // each piece of such work wakes somebody inside, so that many small floods fill a processor, each within its allowance.
+  bool look(Time now, std::chrono::nanoseconds used, bool floods = false);
   bool is_beyond() const { return is_beyond_; }
 
  private:
@@ -33,6 +35,7 @@ class ProcessorPace {
   double average_ = 0;  // processors
   Time last_;
   std::chrono::nanoseconds last_used_{-1};
+  int floods_ = 0;  // looks at which it flooded less those at which it did not, of late
   bool is_beyond_ = false;
 };
 

@@ -15,10 +15,10 @@ using std::chrono::nanoseconds;
 // One environment on a clock that the test moves.
 struct Simulated {
   explicit Simulated(std::uint64_t share) : pace(share) { pace.look(now, used); }
-  bool run(milliseconds time, double processors) {
+  bool run(milliseconds time, double processors, bool floods = false) {
     now += time;
     used += std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(time) * processors);
-    return pace.look(now, used);
+    return pace.look(now, used, floods);
   }
   ProcessorPace pace;
   ProcessorPace::Time now{std::chrono::hours(1)};
@@ -32,6 +32,18 @@ TEST(ProcessorPace, TellsWhoGoesOnUsingMoreThanItsAllowance) {
   for (int i = 0; i < 20; ++i) is_beyond = environment.run(milliseconds(50), 2);
   EXPECT_TRUE(is_beyond);
   EXPECT_TRUE(environment.pace.is_beyond());
+}
+
+// Eight that flooded the daemon, each within its allowance, kept a neighbour on the same processor waiting 10 times as long
+// as alone.
+TEST(ProcessorPace, WhoGoesOnFloodingMakesWayWithinItsAllowance) {
+  Simulated environment(73);
+  EXPECT_FALSE(environment.run(milliseconds(50), 0.1, true)) << "a burst is anybody's right";
+  EXPECT_FALSE(environment.run(milliseconds(50), 0.1, false));
+  EXPECT_FALSE(environment.run(milliseconds(50), 0.1, true));
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(environment.run(milliseconds(50), 0.1, true));
+  for (int i = 0; i < 3; ++i) environment.run(milliseconds(50), 0.1, false);
+  EXPECT_FALSE(environment.pace.is_beyond()) << "it has stopped";
 }
 
 TEST(ProcessorPace, ForgetsWhatWasLongAgo) {

@@ -86,6 +86,7 @@ class Turns : public std::enable_shared_from_this<Turns> {
     // Before work that a caller has asked for.
     void credit(int units) { share_.credit(units); }
     int left() const { return share_.left(); }
+    bool is_waiting() const { return !waiting_.empty(); }
     // Before the work. Returns at once within the share, and behind those of the same environment who wait already.
     boost::asio::awaitable<void> turn() {
       if (waiting_.empty() && !share_.is_spent(WorkShare::Clock::now())) co_return;

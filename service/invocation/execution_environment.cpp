@@ -412,7 +412,8 @@ void ExecutionEnvironment::sample_memory() {
 
 void ExecutionEnvironment::look_at_processor() {
   if (!sandbox_) return;
-  if (const auto used = sandbox_->processor_time()) sandbox_->set_makes_way(pace_.look(Clock::now(), *used));
+  const auto used = sandbox_->processor_time();
+  if (used) sandbox_->set_makes_way(pace_.look(Clock::now(), *used, setup_.turns->is_waiting()));
 }
 
 asio::awaitable<void> ExecutionEnvironment::watch_log() {
