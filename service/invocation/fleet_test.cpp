@@ -227,6 +227,42 @@ TEST_P(FleetTest, AFunctionThatHangsTimesOutAndTheNextCallIsServed) {
   EXPECT_EQ(invoke(request(function, "0")).payload, "fine");
 }
 
+// The caller has its answer, and waits for the log only; the function has not asked for the next event.
+TEST_P(FleetTest, AFunctionThatHangsBehindItsAnswerTimesOutAndItsAnswerStays) {
+  const auto function = deploy_script(
+      bash_bootstrap(
+          "handler() { [ \"$1\" = 0 ] || { post early; sleep 100; }; echo fine; }\n"
+          "post() { curl -sS \"http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/$id/response\" "
+          "-d \"$1\" >/dev/null; }"),
+      1);
+  EXPECT_EQ(invoke(request(function, "0")).payload, "fine");
+  const auto answer = invoke(request(function, "1"));
+  EXPECT_EQ(answer.payload, "early");
+  EXPECT_FALSE(answer.function_error);
+  EXPECT_NE(answer.log_tail.find("request-2 Task timed out after 1.00 seconds\n"), std::string::npos)
+      << answer.log_tail;
+  EXPECT_TRUE(std::regex_search(answer.log_tail, std::regex("Duration: 1000.00 ms.*Status: timeout")))
+      << answer.log_tail;
+  EXPECT_EQ(invoke(request(function, "0")).payload, "fine");
+}
+
+// The end of its connection and its own end come in either order.
+TEST_P(FleetTest, AProgramThatEndsInTheMiddleOfItsAnswerIsAnError) {
+  const auto function = deploy_script(bash_bootstrap(R"sh(handler() {
+  [ "$1" = 0 ] && echo fine && return
+  head="POST /2018-06-01/runtime/invocation/$id/response HTTP/1.1\r\nHost: x\r\n"
+  bash -c 'exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API#*:}"
+    printf "$1Content-Length: 100\r\n\r\nhalf" >&3; kill -9 $PPID' post "$head"
+})sh"));
+  for (const char* event : {"0", "1", "0", "1", "0"}) {
+    const auto answer = invoke(request(function, event));
+    EXPECT_EQ(answer.function_error, *event == '1') << answer.payload;
+    EXPECT_EQ(answer.payload.find("half"), std::string::npos) << answer.payload;
+    EXPECT_EQ(answer.payload == "fine", *event == '0') << answer.payload;
+    if (*event == '1') EXPECT_NE(answer.log_tail.find("Status: error"), std::string::npos) << answer.log_tail;
+  }
+}
+
 TEST_P(FleetTest, SaysWhatIsWrongWithABootstrap) {
   TemporaryDirectory folder;
   std::ofstream(folder.path() / "other") << "x";
