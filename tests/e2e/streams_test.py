@@ -75,6 +75,16 @@ class Streams(ServiceTest):
                 self.assertEqual((answer.error, answer.body), (None, b"so far"))
                 self.assertNotIn("Status: ", answer.log)
 
+    def test_response_mode_that_does_not_exist_is_an_error_for_the_caller_too(self):
+        for mode in ("buffered", "Streaming", "streaming,"):
+            with self.subTest(mode):
+                answer = self.raw(["so ", "far"], "", f"Lambda-Runtime-Function-Response-Mode: {mode}\r\n")
+                self.assertEqual(answer.error, "Unhandled")
+                self.assertIn(b"Invalid function response mode", answer.body)
+                self.assertNotIn(b"so far", answer.body)
+                self.assertIn("Status: error", answer.log)
+        self.assertEqual(self.raw(["so ", "far"], "").body, b"so far")
+
     def test_stream_that_fails_midway_is_the_error_that_its_trailers_tell(self):
         body = "eyJlcnJvclR5cGUiOiJNeS5FcnJvciIsImVycm9yTWVzc2FnZSI6IsO8In0="
         for head in ("", "Lambda-Runtime-Function-Response-Mode: streaming\r\n"
