@@ -17,13 +17,14 @@ namespace {
 
 constexpr int kAttemptsMax = 2;
 
-// A reply need not say which invocation it answers.
-bool belongs_to(const FrameReader& reply, std::string_view request_id) {
-  const std::string_view said = reply.field("request_id");
-  return said.empty() || said == request_id;
-}
-
 }  // namespace
+
+// A reply need not say which invocation it answers, unless the worker has said that all of its replies do: then what a
+// process of an earlier invocation writes in its place is none.
+bool WorkerWay::belongs_to(const FrameReader& reply, std::string_view request_id) const {
+  const std::string_view said = reply.field("request_id");
+  return said == request_id || (said.empty() && !names_requests_);
+}
 
 // As many as shall wait; and one to work where that is still to load the handler.
 void WorkerWay::fill() {
@@ -76,6 +77,7 @@ std::optional<StartFailure> WorkerWay::start() {
     }
     takes_nul_bytes_ = worker_->reply().field("nul_bytes") != "no";
     wants_line_feed_ = worker_->reply().field("line_feed") == "yes";
+    names_requests_ = worker_->reply().field("names_requests") == "yes";
     children_.spare_below(worker_->process());
     forks_ = forks_ && worker_->reply().field("forks") == "yes";
     if (settings_.prefork == 0) return std::nullopt;

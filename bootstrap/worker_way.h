@@ -49,6 +49,7 @@ class WorkerWay final : public Way {
   std::optional<std::string_view> body_of(const FrameReader& reply);
   runtime::Client::Answer answer(runtime::Client& client);
   runtime::Client::Answer stream(runtime::Client& client);
+  bool belongs_to(const FrameReader& reply, std::string_view request_id) const;
   ErrorReport failure(Worker::Outcome outcome, std::string_view request_id);
 
   WorkerSettings settings_;
@@ -60,6 +61,7 @@ class WorkerWay final : public Way {
   bool forks_ = true;               // as far as is known
   bool takes_nul_bytes_ = true;
   bool wants_line_feed_ = false;
+  bool names_requests_ = false;
   std::optional<ShellForm> shell_;  // of a worker that asked for it
   std::unique_ptr<Worker> worker_;  // null after a failure
 };

@@ -84,6 +84,7 @@ function write(descriptor, data) {
 
 function send(kind, head, body) {
   const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  if (requestId) head = `request_id=${requestId}\n${head}`;
   const start = `${kind} ${Buffer.byteLength(head)} ${bytes}\n${head}`;
   if (typeof body === 'string') return write(replies, Buffer.from(start + body));
   write(replies, Buffer.concat([Buffer.from(start), body]));
@@ -487,7 +488,7 @@ async function main() {
   } catch (error) {
     stopped(UNCAUGHT)(error);
   }
-  send('ready', '', '');
+  send('ready', 'names_requests=yes\n', '');
   const next = () => {
     if (isOver) process.exit(1);
     const request = receive();

@@ -211,6 +211,44 @@ class Bash(HandlerCase):
             self.assertEqual(own.text("next"), '"next"', own.log())
 
 
+class Forger(HandlerCase):
+    """A process that an invocation leaves behind writes an answer of its own while the next one is being served."""
+
+    language = "python"
+    source = """
+import fcntl, os, stat
+def writing():
+    for number in range(3, 1000):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & 3 == os.O_WRONLY:
+                yield number
+        except OSError:
+            pass
+def handler(event, context):
+    global left, wakes
+    if event == "leave":
+        ends = list(writing())
+        sleeps, wakes = os.pipe()
+        left = os.fork()
+        if left == 0:
+            os.read(sleeps, 1)
+            for end in ends:
+                os.write(end, b'result 0 8\\n"forged"')
+            os._exit(0)
+    if event == "wake":
+        os.write(wakes, b"x")
+        os.waitpid(left, 0)
+    return "own"
+"""
+
+    def test_no_forged_answer_is_taken(self):
+        own = self.start(self.source, variables={"OGNI_CHILDREN": "keep"})
+        self.assertEqual(own.text("leave"), "own", own.log())
+        answer = own.invoke("wake")
+        self.assertEqual(json.loads(answer.body).get("errorType"), "Runtime.InvalidWorkerReply", own.log())
+        self.assertEqual(own.text("next"), "own")
+
+
 class Perl(HandlerCase):
     language = "perl"
 

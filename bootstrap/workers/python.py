@@ -189,6 +189,7 @@ class _Channel:
     def __init__(self, requests=_REQUESTS, replies=_REPLIES):
         self._requests = self._move(requests)
         self._replies = self._move(replies)
+        self.names_request = b""  # the line of a head, once there is a request
         self.claim()
 
     def close(self):
@@ -245,6 +246,7 @@ class _Channel:
     def send(self, kind, head=b"", body=b""):
         if os.getpid() != self._owner:  # a process that the handler forked and that came back: the channel is not its own
             os._exit(0)
+        head = self.names_request + head
         frame = b"%s %d %d\n%s%s" % (kind, len(head), len(body), head, body)
         written = os.write(self._replies, frame)
         if written < len(frame):
@@ -313,7 +315,7 @@ class _Runtime:
             self._fail(b"init-error", error)
             return
         self._flush()
-        self._channel.send(b"ready", b"forks=yes\n")
+        self._channel.send(b"ready", b"forks=yes\nnames_requests=yes\n")
         while True:
             request = self._channel.receive()
             if request is None:
@@ -324,6 +326,7 @@ class _Runtime:
                 self._fork(fields)
                 continue
             self._request_id = fields.get("request_id", "")
+            self._channel.names_request = b"request_id=%s\n" % self._request_id.encode()
             self._tenant_id = fields.get("tenant_id")
             trace_id = fields.get("trace_id")
             if trace_id:

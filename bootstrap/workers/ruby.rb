@@ -103,6 +103,8 @@ module OgniWorker
 
   # The private pair of descriptors.
   class Channel
+    attr_writer :names_request # the line of a head, once there is a request
+
     def initialize(requests = IO.for_fd(3, "rb"), replies = IO.for_fd(4, "wb"))
       claim
       @requests = move(requests, "rb")
@@ -148,6 +150,7 @@ module OgniWorker
 
     def send(kind, head, body)
       exit!(0) unless mine? # a process that the handler forked and that came back: the channel is not its own
+      head = "#{@names_request}#{head}"
       @replies.syswrite_all("#{kind} #{head.bytesize} #{body.bytesize}\n".b << head.b << body.b)
     end
 
@@ -188,7 +191,7 @@ module OgniWorker
         fail_with("init-error", "Init", e, "Init error when loading handler ")
         exit!(CANNOT_LOAD)
       end
-      @channel.send("ready", "forks=yes\n", "")
+      @channel.send("ready", "forks=yes\nnames_requests=yes\n", "")
       while (request = @channel.receive)
         kind, *request = request
         kind == "fork" ? fork_off(*request) : serve_one(handler, *request)
@@ -237,6 +240,7 @@ module OgniWorker
     def serve_one(handler, fields, event)
       ENV["_X_AMZN_TRACE_ID"] = fields["trace_id"]
       JsonLog.request_id = fields["request_id"]
+      @channel.names_request = "request_id=#{fields["request_id"]}\n"
       context, event = read(fields, event)
       content_type, result = marshal(context, handler.call(event, context))
       return stream(content_type, result) if result.is_a?(Enumerator)
