@@ -233,6 +233,16 @@ class WhoeverStartsIt:
                 one.sendto(b"", (f"10.77.1.{number}", 9))  # fails where there is no room to ask for a neighbour
         self.assertEqual(taken, 4000)
         self.assertEqual(self.reached(service, "other", (WORLD, 8080)), {WORLD})
+
+        def has_address():
+            lines = run("ip", "-6", "-o", "addr", "show", "dev", "out").stdout
+            return "fe80" in lines and "tentative" not in lines
+        wait_until(has_address, "the host has an address of its own there")
+        taken = self.attack(service, "out", "strangers_of_ipv6", device="eth0", count=4000)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one:
+            for number in range(100, 120):
+                one.sendto(b"", (f"fe80::9:{number}", 9, 0, socket.if_nametoindex("out")))
+        self.assertEqual(taken, 4000)
         self.assertEqual(service.stop(), 0)
 
     def test_the_file_that_names_the_servers_is_of_each_environment(self):

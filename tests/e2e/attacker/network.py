@@ -99,6 +99,28 @@ def strangers(device, count):
     return taken
 
 
+def strangers_of_ipv6(device, count):
+    """The same by addresses of the link, once this device has one of its own."""
+    index, taken, senders = socket.if_nametoindex(device), 0, []
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with open("/proc/net/if_inet6") as file:
+            if any(line.split()[5] == device and not int(line.split()[4], 16) & 0x40 for line in file):  # not tentative
+                break
+        time.sleep(0.01)
+    for number in range(count):
+        if number % 100 == 0:
+            senders.append(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+        try:
+            senders[-1].sendto(b"", (f"fe80::{number + 16:x}", 9, 0, index))
+            taken += 1
+        except OSError:
+            pass
+    for sender in senders:
+        sender.close()
+    return taken
+
+
 def resolve(name):
     try:
         return socket.gethostbyname(name)
