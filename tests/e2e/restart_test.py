@@ -73,9 +73,13 @@ class Restart(Walls):
             with self.subTest(round=number, killed=killed):
                 keeper, launcher = wait_until(lambda: launcher_of(service), "the launcher runs")
                 pids = {"daemon": service.process.pid, "keeper": keeper, "launcher": launcher}
+                losses = service.messages().count("the launcher died")
                 for name in killed:
                     os.kill(pids[name], signal.SIGKILL)
-                if killed != ["launcher"]:  # without its keeper the service ends by itself, too
+                if killed == ["launcher"]:
+                    # Until the service knows, an event may still go to an environment that is being lost: its caller is told.
+                    wait_until(lambda: service.messages().count("the launcher died") > losses, "the service knows of it")
+                else:  # without its keeper the service ends by itself, too
                     before, service = service, self.service(*flags)
                     if "daemon" not in killed:
                         before.process.wait(30 * PATIENCE)
