@@ -37,7 +37,7 @@ class AttackTest(ServiceTest):
     @classmethod
     def deploy_attacker(cls, name, **settings):
         cls.service.deploy(name, ATTACKER, runtime=PYTHON, handler="app.handler",
-                           **{"Timeout": 60, "MemorySize": 512, **settings})
+                           **{"Timeout": 110, "MemorySize": 512, **settings})
 
     def tearDown(self):
         """Whatever was tried, the service serves others."""

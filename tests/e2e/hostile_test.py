@@ -150,5 +150,10 @@ def rss_bytes(pid):
 
 
 def sockets(pid):
-    return sum(1 for fd in os.listdir(f"/proc/{pid}/fd")
-               if (os.path.islink(f"/proc/{pid}/fd/{fd}") and "socket" in os.readlink(f"/proc/{pid}/fd/{fd}")))
+    count = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            count += "socket" in os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:  # closed meanwhile: the service works on
+            pass
+    return count
