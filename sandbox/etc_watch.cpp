@@ -45,19 +45,20 @@ void EtcWatch::extend() {
   std::error_code error;
   std::filesystem::directory_iterator entries("/etc", error);
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    if (is_copied(entries->path().filename().native())) watch_tree(entries->path(), 1);
+    if (is_copied(entries->path().filename().native())) watch_tree(*entries, 1);
   }
 }
 
-// A file, a link and what cannot be read are passed over.
-void EtcWatch::watch_tree(const std::string& path, int depth) {
+// A file, a link and what cannot be read are passed over. The entry knows what it is, so that files cost no system call.
+void EtcWatch::watch_tree(const std::filesystem::directory_entry& entry, int depth) {
   std::error_code error;
-  if (!std::filesystem::is_directory(std::filesystem::symlink_status(path, error))) return;
+  if (entry.is_symlink(error) || !entry.is_directory(error)) return;
+  const std::filesystem::path& path = entry.path();
   if (depth > kDepthMax || ++directories_ > kDirectoriesMax) return;
   if (::inotify_add_watch(inotify_.get(), path.c_str(), kChanges) < 0) return;
   std::filesystem::directory_iterator entries(path, error);
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    watch_tree(entries->path(), depth + 1);
+    watch_tree(*entries, depth + 1);
   }
 }
 

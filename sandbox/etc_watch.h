@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <filesystem>
 
 #include "base/fd.h"
 
@@ -20,7 +20,7 @@ class EtcWatch {
   void extend();
 
  private:
-  void watch_tree(const std::string& path, int depth);
+  void watch_tree(const std::filesystem::directory_entry& entry, int depth);
 
   Fd inotify_;
   int etc_ = -1;  // the watch of /etc itself, of which most entries are none of an environment's
