@@ -88,23 +88,22 @@ void LogWriter::write(std::string function, std::string lines) {
 }
 
 void LogWriter::read(Tail tail, Done done) {
-  bool is_full = false;
   {
-    const std::scoped_lock lock(mutex_);
-    is_full = readers_waiting_ >= kReadersWaitingMax;
-    if (!is_full) {
-      ++readers_waiting_;
-      jobs_.emplace_back([this, tail = std::move(tail), done = std::move(done)]() mutable {
-        auto text = read_tail(tail);
-        {
-          const std::scoped_lock one_less(mutex_);
-          --readers_waiting_;
-        }
-        done(std::move(text));
-      });
+    std::unique_lock lock(mutex_);
+    if (readers_waiting_ >= kReadersWaitingMax) {
+      lock.unlock();
+      return done(failure(ErrorCode::kUnavailable, "too many requests wait for the disk"));
     }
+    ++readers_waiting_;
+    jobs_.emplace_back([this, tail = std::move(tail), done = std::move(done)]() mutable {
+      auto text = read_tail(tail);
+      {
+        const std::scoped_lock one_less(mutex_);
+        --readers_waiting_;
+      }
+      done(std::move(text));
+    });
   }
-  if (is_full) return done(failure(ErrorCode::kUnavailable, "too many requests wait for the disk"));
   arrival_.notify_one();
 }
 
