@@ -1,8 +1,8 @@
 // The way out as root: a pair of virtual interfaces per environment, and one table of rules.
 //
-// What is let through is forwarded and masqueraded. What comes from an environment and is addressed to this host itself is
-// dropped before the host's own rules can send it elsewhere; what they send to the host, in the input chain. The table carries the service's tag: it is replaced at start
-// and removed at the end.
+// What is let through is forwarded and masqueraded. A packet of an environment that is addressed to this host is dropped
+// before the host's own rules can send it elsewhere; one that those rules send to this host is dropped in the input chain.
+// The table carries the service's tag: the launcher replaces it at its start and removes it at its end.
 #pragma once
 
 #include <sys/types.h>

@@ -49,7 +49,8 @@ void EtcWatch::extend() {
   }
 }
 
-// A file, a link and what cannot be read are passed over. The entry knows what it is, so that files cost no system call.
+// Passes over files, links and what cannot be read. The directory entry holds the type, so that a file costs no system
+// call.
 void EtcWatch::watch_tree(const std::filesystem::directory_entry& entry, int depth) {
   std::error_code error;
   if (entry.is_symlink(error) || !entry.is_directory(error)) return;

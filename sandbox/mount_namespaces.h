@@ -56,9 +56,9 @@ class [[nodiscard]] MountNamespaces {
   // after; if the way back fails it must not go on, which `lost()` tells.
   [[nodiscard]] Result<Root> take_root(int files = -1);
   [[nodiscard]] Result<Trees> take_trees(const CodeDirectories& code);
-  // Makes the template anew when the host's /etc has changed since. True when it did: roots that were taken before are out
-  // of date. When the new one cannot be made, the old one stays, and the next call tries again. The caller is where
-  // take_root() wants it.
+  // Makes the template anew if the host's /etc has changed since it was made. Returns true if it did: roots that were
+  // taken before are then out of date. If the new template cannot be made, the old one stays and the next call tries
+  // again. The caller is in the lean namespace, as for take_root().
   [[nodiscard]] bool follow_host();
   bool lost() const { return lost_; }
   // Why environments share inodes with the host; empty where they do not.

@@ -19,8 +19,8 @@ namespace {
 
 // Beside the code mounts, where the launcher has no use for the host's /sys.
 constexpr const char* kPlace = "/sys/names";
-// Only a file that has a name can be attached. A copy loses its name when so many later ones have been made: its environment
-// has attached it by then, and keeps it.
+// Only a file that has a name can be attached. A copy loses its name after this many later copies: by then its
+// environment has attached it, and keeps it.
 constexpr std::uint32_t kNames = 1024;
 constexpr std::size_t kBytesMax = std::size_t{64} << 10;
 constexpr auto kAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
