@@ -82,15 +82,15 @@ def flows(address, port, count):
                 pass
 
 
-def strangers(device, count):
-    """A datagram to each of so many addresses as if they were on the network of a device; how many the kernel took."""
+def _datagrams(count, make_socket, send):
+    """How many of so many datagrams the kernel took. What waits for an address is kept by the kernel, and a socket may have
+    little of that: every hundred get a socket of their own."""
     taken, senders = 0, []
     for number in range(count):
-        if number % 100 == 0:  # what waits for an address is kept, and soon is all that one socket may keep
-            senders.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
-            senders[-1].setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        if number % 100 == 0:
+            senders.append(make_socket())
         try:
-            senders[-1].sendto(b"", socket.MSG_DONTROUTE, (f"10.66.{number // 250}.{number % 250 + 1}", 9))
+            send(senders[-1], number)
             taken += 1
         except OSError:
             pass
@@ -99,26 +99,28 @@ def strangers(device, count):
     return taken
 
 
+def strangers(device, count):
+    """A datagram to each of so many addresses as if they were on the network of a device; how many the kernel took."""
+    def bound():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        return sender
+
+    return _datagrams(count, bound, lambda sender, number: sender.sendto(
+        b"", socket.MSG_DONTROUTE, (f"10.66.{number // 250}.{number % 250 + 1}", 9)))
+
+
 def strangers_of_ipv6(device, count):
     """The same by addresses of the link, once this device has one of its own."""
-    index, taken, senders = socket.if_nametoindex(device), 0, []
+    index = socket.if_nametoindex(device)
     until = time.monotonic() + 10
     while time.monotonic() < until:
         with open("/proc/net/if_inet6") as file:
             if any(line.split()[5] == device and not int(line.split()[4], 16) & 0x40 for line in file):  # not tentative
                 break
         time.sleep(0.01)
-    for number in range(count):
-        if number % 100 == 0:
-            senders.append(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
-        try:
-            senders[-1].sendto(b"", (f"fe80::{number + 16:x}", 9, 0, index))
-            taken += 1
-        except OSError:
-            pass
-    for sender in senders:
-        sender.close()
-    return taken
+    return _datagrams(count, lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK),
+                      lambda sender, number: sender.sendto(b"", (f"fe80::{number + 16:x}", 9, 0, index)))
 
 
 def resolve(name):
